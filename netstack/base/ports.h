@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Port reservations per protocol (UDP, TCP, and ping ids), with Linux's
+ * sharing rules, and the look-up of bound or listening sockets by score.
+ */
+#ifndef NETSTACK_BASE_PORTS_H
+#define NETSTACK_BASE_PORTS_H
+
+#include "netstack/base/sock_priv.h"
+
+struct ports;
+struct nst_stack;
+
+struct ports *ports_new(const struct nst_env *env);
+void ports_free(struct ports *p);
+
+/* Reserves a->port for s on a->addr; 0: a random free one (RFC 6056 alg. 1).
+ * Sets s->local. ADDRINUSE, NOMEM. */
+NST_MUST_CHECK enum nst_err ports_bind(struct ports *p, struct nst_sock *s,
+                                       const struct nst_sockaddr *a);
+/*
+ * A source port for an active open from s->local.addr to *to: a random
+ * ephemeral port (RFC 6056 algorithm 3 with a keyed hash) whose 4-tuple is
+ * free in the demux; ports with only connected users may be shared, as on
+ * Linux. ADDRNOTAVAIL: none left.
+ */
+NST_MUST_CHECK enum nst_err ports_bind_connect(struct ports *p,
+                                               struct nst_sock *s,
+                                               const struct nst_sockaddr *to);
+void ports_release(struct ports *p, struct nst_sock *s);
+/* A TCP socket wants to listen: ADDRINUSE when another listens there and not
+ * both have SO_REUSEPORT. */
+NST_MUST_CHECK enum nst_err ports_listen_check(struct ports *p,
+                                               const struct nst_sock *s);
+
+/*
+ * The best unconnected socket of `kind` bound to dst: exact address before
+ * wildcard, bound interface before none, IPv4 before dual-stack; among equal
+ * SO_REUSEPORT sockets the keyed hash of the flow chooses. For TCP only
+ * listeners count (accepts() says). NULL: none.
+ */
+struct nst_sock *ports_lookup(struct ports *p, uint8_t kind,
+                              const struct nst_sockaddr *dst,
+                              const struct nst_sockaddr *src,
+                              uint32_t ifindex,
+                              bool (*accepts)(const struct nst_sock *));
+/* Every socket of `kind` bound to that port, for multicast and broadcast. */
+void ports_each(struct ports *p, uint8_t kind, uint16_t port,
+                void (*fn)(struct nst_sock *s, void *arg), void *arg);
+
+#endif

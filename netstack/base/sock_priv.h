@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The body of struct nst_sock, the base of TCP and datagram endpoints, and the
+ * node by which anything with a flow is found (demux.h). Only netstack/ files
+ * include this.
+ */
+#ifndef NETSTACK_BASE_SOCK_PRIV_H
+#define NETSTACK_BASE_SOCK_PRIV_H
+
+#include "netstack/nst_sock.h"
+
+struct nst_stack;
+
+/* A complete 4-tuple as one stack sees it; hashed with the stack's key. */
+struct flow_key {
+	struct nst_addr local, remote;
+	uint16_t lport, rport;
+	uint8_t proto;
+};
+
+enum demux_kind {
+	DEMUX_SOCK,      /* struct nst_sock (conn member) */
+	DEMUX_TCP_REQ,   /* half-open request */
+	DEMUX_TIME_WAIT, /* small TIME-WAIT object */
+	DEMUX_FWD_REQ,   /* SYN that waits for the embedder's decision */
+};
+
+struct demux_node {
+	struct demux_node *next, **pprev; /* pprev NULL: not inserted */
+	uint64_t hash;
+	struct flow_key key;
+	uint8_t kind;
+};
+
+enum sock_kind { SOCK_K_TCP, SOCK_K_UDP, SOCK_K_PING, SOCK_K_RAW };
+
+struct bind_bucket;
+
+struct sock_opts {
+	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute;
+	bool no_check, freebind, transparent, hdrincl, v6only;
+	bool bind_no_port;
+	bool recvttl, recvtos, pktinfo, recverr, recvorigdst;
+	bool recvhoplimit, recvtclass, recvpktinfo6, recverr6, dontfrag6;
+	bool mc_loop, mc_loop6;
+	uint8_t ttl; /* 0: default (64) */
+	uint8_t tos, tclass, mc_ttl;
+	int16_t hops6, mc_hops6; /* -1: default */
+	uint8_t mtu_disc, mtu_disc6; /* IP_PMTUDISC_* values */
+	uint8_t timestamp;
+	int32_t linger_s; /* -1: off */
+	int32_t raw_csum_off;
+	uint32_t priority, mark, bound_if, mc_if, mc_if6;
+	uint32_t rcvlowat, sndbuf, rcvbuf;
+	uint64_t max_pacing_rate; /* bytes/s, UINT64_MAX: none */
+	uint32_t busy_poll, incoming_cpu;
+};
+
+struct nst_sock {
+	struct nst_stack *st;
+	struct nst_sock *next, **pprev; /* all sockets of the stack */
+	void *user;
+	uint8_t kind;   /* enum sock_kind */
+	uint8_t family; /* 4, 6 */
+	uint8_t proto;  /* IP protocol number */
+	bool bound_addr; /* explicit address: kept over disconnect */
+	bool bound_port; /* explicit port: kept over disconnect */
+	bool shut_rd, shut_wr;
+	enum nst_err error;     /* SO_ERROR */
+	struct nst_sockaddr local;
+	struct nst_sockaddr remote; /* family 0: no peer */
+	struct demux_node conn;     /* in the demux while it has a peer */
+	struct bind_bucket *bucket; /* port reservation (ports.h) */
+	struct nst_sock *bind_next, **bind_pprev;
+	struct sock_opts opt;
+};
+
+/* sock.c */
+void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
+               uint8_t family, uint8_t proto, void *user);
+void sock_fini(struct nst_sock *s); /* leaves tables and port reservation */
+/* Raises events for the owner, if it has one. */
+void sock_event(struct nst_sock *s, uint32_t events);
+/* Does an IPv6 socket with this local address take this family? */
+bool sock_takes_family(const struct nst_sock *s, uint8_t family);
+/* Options that all kinds share; NOPROTOOPT: ask the kind's own. */
+enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v);
+enum nst_err sock_opt_get(const struct nst_sock *s, enum nst_opt opt,
+                          int64_t *v);
+/* Kind-specific halves, called by nst_sock_set/get after the common ones:
+ * tcp/tcp_opt.c and dgram/dgram_opt.c. */
+enum nst_err tcp_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
+                         nst_time now);
+enum nst_err tcp_opt_get(const struct nst_sock *s, enum nst_opt opt,
+                         int64_t *v);
+enum nst_err dgram_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
+                           nst_time now);
+enum nst_err dgram_opt_get(const struct nst_sock *s, enum nst_opt opt,
+                           int64_t *v);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The body of struct nst_stack. Only netstack/ files include this. */
+#ifndef NETSTACK_BASE_STACK_PRIV_H
+#define NETSTACK_BASE_STACK_PRIV_H
+
+#include "netstack/base/demux.h"
+#include "netstack/base/limits.h"
+#include "netstack/base/ports.h"
+#include "netstack/base/sock_priv.h"
+#include "netstack/base/wheel.h"
+#include "netstack/nst_stack.h"
+
+struct nic;       /* ip/nic.h */
+struct ip_layer;  /* ip/ip_layer.h: NICs, addresses, routes, neighbours,
+                     reassembly, PMTU cache, ICMP rate limits */
+struct tcp_layer; /* tcp/tcp_priv.h: secrets, request and TIME-WAIT pools */
+struct dgram_layer; /* dgram/dgram_priv.h */
+
+struct nst_stack {
+	const struct nst_env *env;
+	nst_time now; /* time of the event being run */
+	struct wheel *wheel;
+	struct demux *demux;
+	struct ports *ports;
+	struct nst_sock *socks;
+	size_t nsocks;
+	struct ip_layer *ip;
+	struct tcp_layer *tcp;
+	struct dgram_layer *dgram;
+	struct nst_forwarder fwd;
+	struct nst_counters count;
+	uint8_t key[16]; /* for hashes of flows and ports */
+	/* Packets for ourselves, delivered by stack_settle(). */
+	struct nst_pkt *lo_head, **lo_tail;
+	uint32_t depth; /* entries under way: only the outermost settles */
+};
+
+/*
+ * Every public entry that may emit packets is bracketed by these: enter sets
+ * st->now; leave, when outermost, delivers loopback packets until none is
+ * left. (stack.c)
+ */
+void stack_enter(struct nst_stack *st, nst_time now);
+void stack_leave(struct nst_stack *st);
+/* Queues a packet whose destination is ourselves; takes it. */
+void stack_loop_pkt(struct nst_stack *st, struct nst_pkt *pkt);
+
+static inline void *nst_alloc(const struct nst_env *env, size_t bytes)
+{
+	return env->alloc(env->ctx, bytes);
+}
+static inline void nst_release(const struct nst_env *env, void *p,
+                               size_t bytes)
+{
+	if (p)
+		env->free(env->ctx, p, bytes);
+}
+static inline uint32_t nst_random32(const struct nst_env *env)
+{
+	uint32_t v = 0;
+
+	env->random(env->ctx, &v, sizeof(v));
+	return v;
+}
+
+#endif

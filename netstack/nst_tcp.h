@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP endpoints, RFC 9293. Every function belongs to the stack's caller (see
+ * nst_stack.h on locking).
+ *
+ * Life: nst_tcp_new → (bind) → connect | listen. The embedder owns an endpoint
+ * until nst_tcp_close or nst_tcp_abort; after these the pointer is dead to it,
+ * and the netstack finishes the connection by itself (FIN-WAIT, TIME-WAIT).
+ * An endpoint whose connection failed or closed stays until it is closed.
+ *
+ * Opening has two halves, as in the change that inspired cordon: *start* emits
+ * the SYN or SYN-ACK in the caller's context, *complete* ends the handshake.
+ */
+#ifndef NETSTACK_NST_TCP_H
+#define NETSTACK_NST_TCP_H
+
+#include "netstack/nst_sock.h"
+
+struct nst_tcp;
+
+enum nst_tcp_state { /* values as in Linux's tcp_states.h */
+	NST_TCP_ESTABLISHED = 1,
+	NST_TCP_SYN_SENT,
+	NST_TCP_SYN_RCVD,
+	NST_TCP_FIN_WAIT1,
+	NST_TCP_FIN_WAIT2,
+	NST_TCP_TIME_WAIT,
+	NST_TCP_CLOSE,
+	NST_TCP_CLOSE_WAIT,
+	NST_TCP_LAST_ACK,
+	NST_TCP_LISTEN,
+	NST_TCP_CLOSING,
+};
+
+/* A new closed endpoint of family 4 or 6. NOMEM. */
+NST_MUST_CHECK enum nst_err nst_tcp_new(struct nst_stack *st, uint8_t family,
+                                        void *user, nst_time now,
+                                        struct nst_tcp **out);
+struct nst_sock *nst_tcp_sock(struct nst_tcp *tp);
+/* NULL when s is not TCP. */
+struct nst_tcp *nst_sock_tcp(struct nst_sock *s);
+enum nst_tcp_state nst_tcp_state(const struct nst_tcp *tp);
+
+/*
+ * Active open, RFC 9293 3.10.1: picks source address and port, emits the SYN
+ * before it returns when the next hop needs no resolution; else the SYN waits
+ * in the neighbour entry. INPROGRESS is success: CONNECTED or ERR follows.
+ * ISCONN, ALREADY, ADDRINUSE, ADDRNOTAVAIL, NETUNREACH, AFNOSUPPORT, NOBUFS.
+ * After a failed attempt the endpoint may connect again.
+ */
+NST_MUST_CHECK enum nst_err nst_tcp_connect(struct nst_tcp *tp,
+                                            const struct nst_sockaddr *to,
+                                            nst_time now);
+/* connect(AF_UNSPEC): resets the connection, endpoint is as new, options and
+ * an explicit binding kept. */
+void nst_tcp_disconnect(struct nst_tcp *tp, nst_time now);
+/* Passive open; again: changes the backlog. An unbound endpoint is bound to a
+ * random port. INVAL, ADDRINUSE. */
+NST_MUST_CHECK enum nst_err nst_tcp_listen(struct nst_tcp *tp, int backlog,
+                                           nst_time now);
+/*
+ * The oldest completed connection, AGAIN when there is none. The child
+ * inherits options; its user is NULL until nst_sock_set_user, and events that
+ * happened before are not repeated: look at it. The caller owns the child.
+ */
+NST_MUST_CHECK enum nst_err nst_tcp_accept(struct nst_tcp *listener,
+                                           struct nst_tcp **child);
+/* Puts a child back at the head of the queue (its reply was not delivered). */
+void nst_tcp_unaccept(struct nst_tcp *listener, struct nst_tcp *child);
+/* While set, the accept queue counts as full (the embedder's is). */
+void nst_tcp_accept_hold(struct nst_tcp *listener, bool full);
+size_t nst_tcp_accept_queued(const struct nst_tcp *listener);
+
+/*
+ * Sending: look at free space of the send ring (at most two pieces), fill it,
+ * commit. PSH is set at the end of a commit unless `more` (MSG_MORE).
+ * Space is 0 when the state does not allow sending or the limit is reached.
+ * Returns bytes of space; *niov pieces in iov.
+ */
+size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
+                         size_t *niov);
+void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
+                        nst_time now);
+/* One urgent byte, RFC 6093. PIPE, NOTCONN, AGAIN. */
+NST_MUST_CHECK enum nst_err nst_tcp_snd_urgent(struct nst_tcp *tp, uint8_t c,
+                                               nst_time now);
+/* Received bytes in order, without copying; then consume what was taken
+ * (sends a window update when RFC 9293 3.8.6.2.2 says so). */
+size_t nst_tcp_rcv_data(struct nst_tcp *tp, struct nst_iov iov[2],
+                        size_t *niov);
+void nst_tcp_rcv_consume(struct nst_tcp *tp, size_t bytes, nst_time now);
+/* Out-of-band byte not inline. INVAL none, AGAIN not yet here. */
+NST_MUST_CHECK enum nst_err nst_tcp_rcv_urgent(struct nst_tcp *tp, bool peek,
+                                               uint8_t *c);
+bool nst_tcp_at_mark(const struct nst_tcp *tp);
+/* Peer's FIN was received and all data before it consumed. */
+bool nst_tcp_rcv_eof(const struct nst_tcp *tp);
+size_t nst_tcp_outq(const struct nst_tcp *tp);   /* unacknowledged + unsent */
+size_t nst_tcp_outq_nsd(const struct nst_tcp *tp); /* unsent */
+
+/* Half-closes. NOTCONN. wr: FIN after what is queued. rd: later data is
+ * acknowledged and dropped, as Linux does. */
+NST_MUST_CHECK enum nst_err nst_tcp_shutdown(struct nst_tcp *tp, bool rd,
+                                             bool wr, nst_time now);
+/* Last close, RFC 9293 3.10.4 and RFC 2525 2.17: RST if received data is
+ * unread or linger is zero, FIN otherwise. Consumes tp; no event follows. */
+void nst_tcp_close(struct nst_tcp *tp, nst_time now);
+/* RST if synchronised. Consumes tp. */
+void nst_tcp_abort(struct nst_tcp *tp, nst_time now);
+
+/* As Linux's struct tcp_info, in our own words; times in ns. */
+struct nst_tcp_info {
+	enum nst_tcp_state state;
+	uint8_t ca_state; /* 0 open 1 disorder 2 cwr 3 recovery 4 loss */
+	uint8_t retransmits, probes, backoff;
+	bool ts, sack, wscale, ecn, ecn_seen, syn_data;
+	uint8_t snd_wscale, rcv_wscale;
+	nst_time rto, ato, srtt, rttvar, min_rtt, rcv_rtt;
+	nst_time last_data_sent, last_ack_sent, last_data_recv, last_ack_recv;
+	uint32_t snd_mss, rcv_mss, advmss, pmtu;
+	/* segments, as on Linux; a listener: unacked = queue, sacked = limit */
+	uint32_t unacked, sacked, lost, retrans;
+	uint32_t rcv_ssthresh, snd_ssthresh, snd_cwnd, reordering;
+	uint32_t rcv_space, total_retrans, notsent_bytes, snd_wnd, rcv_wnd;
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	uint32_t segs_out, segs_in, data_segs_in, data_segs_out;
+	uint32_t dsack_dups, rcv_ooopack;
+	uint64_t pacing_rate, max_pacing_rate, delivery_rate;
+	uint64_t busy_time, rwnd_limited, sndbuf_limited;
+	uint32_t delivered, delivered_ce, reord_seen;
+};
+void nst_tcp_info(const struct nst_tcp *tp, nst_time now,
+                  struct nst_tcp_info *out);
+/* Congestion control by name. NOENT: no such. get: a static string. */
+NST_MUST_CHECK enum nst_err nst_tcp_set_cc(struct nst_tcp *tp,
+                                           const char *name, nst_time now);
+const char *nst_tcp_cc(const struct nst_tcp *tp);
+
+/* For diagnostics: the pending timer's kind as in /proc/net/tcp ("tr" column:
+ * 0 none 1 retransmit 2 keepalive 3 time-wait 4 probe) and its deadline. */
+void nst_tcp_timer(const struct nst_tcp *tp, int *kind, nst_time *deadline);
+
+#endif
