@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The four memory functions a freestanding compiler needs anyway: all that the
+ * netstack uses of a C library.
+ */
+#ifndef NETSTACK_BASE_MEM_H
+#define NETSTACK_BASE_MEM_H
+
+#include <stddef.h>
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+#endif
