@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One guest, its sentry, its netstack: the object that ties the parts together.
+ *
+ * Locking: `lock` is *the stack lock*. It guards both netstacks, all sockets,
+ * gateway flows, links and the sentry's tables. It is never held over ADDFD,
+ * pidfd_getfd or process_vm calls. The loop calls its callbacks with it held.
+ */
+#ifndef SENTRY_CORE_SANDBOX_H
+#define SENTRY_CORE_SANDBOX_H
+
+#include <pthread.h>
+
+#include "netstack/nst_stack.h"
+#include "sentry/core/options.h"
+#include "sentry/core/owner.h"
+
+struct loop;
+struct gateway;
+struct link;
+struct trapper;
+struct sock_table;
+struct capture;
+
+struct sandbox {
+	pthread_mutex_t lock;
+	const struct options *opt;
+	struct nst_env env;
+	struct nst_stack *stack; /* the guest's netstack */
+	uint32_t ifindex;        /* its eth0; 0 with --net none */
+	struct gateway *gw;      /* NULL unless --net nat */
+	struct link *link;       /* carries eth0; NULL with --net none */
+	struct capture *cap;     /* NULL unless --pcap */
+	struct loop *loop;
+	struct trapper *trapper;
+	struct sock_table *socks;
+	struct ep_owner *dirty, **dirty_tail;
+	bool settling;
+	int notify_fd;    /* seccomp listener */
+	int guest_pid;    /* first guest process */
+	uint64_t magic;   /* shared with filter and shim: abi.h */
+	char dir[64];     /* private 0700 directory for socket names */
+	int dir_fd;
+};
+
+/* The stack's clock: CLOCK_MONOTONIC in ns (later: less time saved). */
+nst_time sandbox_now(const struct sandbox *sb);
+
+void sandbox_lock(struct sandbox *sb);
+/*
+ * Settles, releases the lock, then wakes the loop if the next deadline has
+ * become earlier than what it sleeps for. Every lock is undone by this.
+ */
+void sandbox_unlock(struct sandbox *sb);
+/*
+ * Runs everything that is pending until quiet, under the lock: packets between
+ * the guest's netstack and the gateway's (links), then dirty owners' events.
+ * Re-entrant calls return at once (the outer one goes on).
+ */
+void sandbox_settle(struct sandbox *sb);
+/* Marks an owner dirty (as netstack's event callback does). */
+void owner_mark(struct sandbox *sb, struct ep_owner *o, uint32_t events);
+/* Takes an owner off the dirty list: call before freeing it. */
+void owner_forget(struct sandbox *sb, struct ep_owner *o);
+
+/* env of both netstacks: malloc, libsodium; event = owner_mark. */
+void sandbox_env_init(struct sandbox *sb);
+
+#endif

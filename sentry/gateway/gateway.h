@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gateway: a second netstack instance that terminates the guest's flows and
+ * reaches the host with ordinary sockets, as slirp does. TCP, UDP, ICMP echo,
+ * a DNS forwarder, published ports. Everything runs under the stack lock; host
+ * sockets are non-blocking and driven by the loop.
+ */
+#ifndef SENTRY_GATEWAY_GATEWAY_H
+#define SENTRY_GATEWAY_GATEWAY_H
+
+#include "sentry/core/sandbox.h"
+
+/* Makes the gateway's netstack, the pair link to the guest's (sets sb->link,
+ * sb->ifindex and sb->gw), addresses and routes on both sides, published ports.
+ * -errno after one line on stderr (a port in use names the port). */
+int gateway_new(struct sandbox *sb);
+void gateway_free(struct sandbox *sb);
+/* For the timers: its next deadline, and running them. */
+nst_time gateway_next_deadline(const struct gateway *gw);
+void gateway_run_timers(struct gateway *gw, nst_time now);
+
+#endif

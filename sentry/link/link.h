@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Links: what carries packets for a NIC of the netstack. A link's transmit is
+ * called on whichever thread holds the stack lock and does its non-blocking
+ * write itself; what the kernel does not take at once is queued (copied,
+ * bounded, counted) for the loop.
+ */
+#ifndef SENTRY_LINK_LINK_H
+#define SENTRY_LINK_LINK_H
+
+#include "sentry/core/sandbox.h"
+
+struct link {
+	/* Delivers queued packets (in-memory links); true: did something. */
+	bool (*pump)(struct link *l);
+	void (*free)(struct link *l);
+	const char *name;
+};
+
+/*
+ * An in-memory link between two netstacks: adds NIC "eth0" to the guest's and
+ * "gw0" to the other. Packets wait in two queues that pump() delivers; they
+ * may keep referencing ring memory because the settle loop runs before the
+ * event ends. Caps: TSO and checksum on both; mtu from options.
+ */
+int pair_link_new(struct sandbox *sb, struct nst_stack *other,
+                  const struct nst_nic_config *mine,
+                  const struct nst_nic_config *theirs, struct link **out,
+                  uint32_t *my_ifindex, uint32_t *their_ifindex);
+/*
+ * Attaches to a TAP device (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR), TSO and
+ * checksum offload both ways, and adds "eth0". -EPERM, -EBUSY, -ENODEV,...
+ * with one line on stderr that says what to do.
+ */
+int tap_link_new(struct sandbox *sb, const char *name, struct link **out);
+
+/* ---- captures: pcapng, one per sandbox ---- */
+struct capture;
+/* Creates FILE; -errno. */
+int capture_new(const char *path, struct capture **out);
+/* An interface of the capture: linktype 1 (Ethernet) or 101 (raw IP). */
+int capture_add_interface(struct capture *c, const char *name, int linktype,
+                          uint32_t snaplen);
+/* Writes one packet (checksums completed in the copy; super-segments as they
+ * are, cut to 64 KiB snaplen); borrows. */
+void capture_packet(struct capture *c, int interface, bool outbound,
+                    const struct nst_pkt *pkt, nst_time now);
+/* Flushes and closes. */
+void capture_free(struct capture *c);
+
+#endif

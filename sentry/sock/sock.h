@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest socket as the sentry knows it: the endpoint in the netstack, the
+ * backing socket in the guest, and the channel between them (DESIGN 3).
+ *
+ * Identity is the SO_COOKIE of the guest end. The sentry keeps no dup of a
+ * connected guest end: the guest's last close must show as HUP on `send_fd`.
+ *
+ * All fields are under the stack lock; refs keep the memory while a handler
+ * works without the lock (after relocking, check `dead`).
+ */
+#ifndef SENTRY_SOCK_SOCK_H
+#define SENTRY_SOCK_SOCK_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "netstack/nst_dgram.h"
+#include "netstack/nst_tcp.h"
+#include "sentry/trap/trap.h"
+
+struct loop_op;
+
+enum sock_state { /* of the backing socket; stream sockets only */
+	SOCK_FRESH,      /* unconnected */
+	SOCK_CONNECTING, /* guest end connected and prefilled: poll = 0 */
+	SOCK_PARKED_CONNECT, /* blocking connect: guest end still unconnected */
+	SOCK_CONNECTED,
+	SOCK_FAILED, /* connect failed; sentry end closed with the prefill */
+	SOCK_LISTENING,
+};
+
+struct sock {
+	struct ep_owner owner; /* first: netstack's user pointer */
+	struct sandbox *sb;
+	uint64_t id;     /* stable, never reused */
+	uint64_t cookie; /* of the guest end; 0 not known yet (native accept) */
+	struct sock *cookie_next, **cookie_pprev;
+	struct sock *id_next, **id_pprev;
+	struct sock *all_next, **all_pprev;
+	unsigned refs;
+	bool dead; /* closed; freed with the last reference */
+
+	int domain, type, proto; /* as given to socket(2), flags removed */
+	enum sock_state state;
+	struct nst_tcp *tcp;     /* SOCK_STREAM */
+	struct nst_dgram *dgram; /* SOCK_DGRAM, SOCK_RAW */
+
+	int send_fd;             /* the sentry end, or -1 */
+	struct loop_op *poll_op; /* on the sentry end */
+	int name_fd;             /* O_PATH of the guest end's name, or -1 */
+	pid_t hint_tid;          /* where the guest end was last seen */
+	int hint_fd;
+	struct trap *parked;
+	uint32_t guest_sndbuf, guest_rcvbuf; /* asked for; 0: default */
+	unsigned shut;  /* trapped shutdowns: 1 read, 2 write */
+	int so_error;   /* errno of a failed connect etc., until consumed */
+
+	struct { /* byte pipe, stream.c */
+		bool eof_from_guest; /* EOF or HUP seen on the sentry end */
+		bool eof_to_guest;   /* SHUT_WR done on the sentry end */
+		bool reset;          /* peer's RST to be shown */
+		bool want_space;     /* guest has bytes, send ring is full */
+		uint32_t prefill;    /* bytes of prefill in the guest end */
+	} pipe;
+	struct { /* listener.c */
+		int backlog;
+		struct sock *pushing;    /* child in an outstanding connect */
+		struct loop_op *push_op;
+		int push_fd;
+	} listen;
+	struct { /* datagram.c */
+		bool visible; /* one datagram is in the guest end */
+		bool connected;
+		struct nst_dgram_in head; /* metadata of the visible one */
+		struct nst_addr visible_src;
+		uint16_t visible_port;
+		bool wants_cmsg; /* metadata options are on: one at a time */
+	} dg;
+};
+
+/* ---- table (sock/table.c); all under the lock ---- */
+struct sock_table;
+int sock_table_new(struct sandbox *sb);
+void sock_table_free(struct sandbox *sb); /* closes every socket */
+struct sock *sock_new(struct sandbox *sb, int domain, int type, int proto);
+void sock_get(struct sock *s);
+void sock_put(struct sock *s);
+/* The guest has closed it, or it failed for good: frees endpoint and ends.
+ * abort: RST instead of FIN. Parked traps get EBADF. */
+void sock_close(struct sock *s, bool abort);
+struct sock *sock_by_cookie(struct sandbox *sb, uint64_t cookie);
+struct sock *sock_by_id(struct sandbox *sb, uint64_t id);
+void sock_set_cookie(struct sock *s, uint64_t cookie);
+struct sock *sock_next(struct sandbox *sb, struct sock *after); /* all */
+
+/* ---- backing sockets (sock/backing.c) ---- */
+/* A fresh guest end for s (stream: bound to a name; datagram: both ends named
+ * and connected one way). Returns the fd to install; sets cookie, name_fd,
+ * send_fd. -errno. */
+int backing_new(struct sock *s, bool nonblock);
+/* Connects the guest end (a dup) to the private listener; sets send_fd. */
+int backing_attach(struct sock *s, int guest_dup);
+/* attach, then fills the guest end until EAGAIN: poll = 0. */
+int backing_attach_prefilled(struct sock *s, int guest_dup);
+/* Alive? DGRAM connect to a STREAM name and the like; about 1 us. */
+bool backing_alive(const struct sock *s);
+/* Gives a guest-made (shim) AF_UNIX socket a name and a sock. gfd is a dup. */
+int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg,
+                  struct sock **out);
+/* Replaces a used-up guest end by a fresh one in place (ADDFD SETFD), epoll
+ * registrations renewed. */
+int backing_renew(struct trap *t);
+int backing_init(struct sandbox *sb); /* directory, private listener */
+void backing_fini(struct sandbox *sb);
+
+/* ---- stream channel (sock/stream.c); under the lock ---- */
+/* Moves bytes both ways until nothing more can move. May close s. */
+void stream_pump(struct sock *s);
+/* Only guest → netstack: what a handler does before it acts. */
+void stream_drain_guest(struct sock *s);
+void stream_events(struct ep_owner *o, uint32_t events);
+/* ---- listener (sock/listener.c) ---- */
+void listener_push(struct sock *s); /* netstack's accept queue → guest's */
+/* ---- datagram channel (sock/datagram.c) ---- */
+void datagram_pump(struct sock *s);
+void datagram_drain_guest(struct sock *s);
+void datagram_events(struct ep_owner *o, uint32_t events);
+
+/* ---- addresses (sock/sockaddr.c) ---- */
+/* Parses what a guest passed for a socket of `domain`; v4-mapped becomes
+ * family 4; AF_UNSPEC gives family 0. -EINVAL, -EAFNOSUPPORT. */
+int sockaddr_parse(int domain, const void *sa, socklen_t len,
+                   struct nst_sockaddr *out);
+/* Builds what a socket of `domain` shows; returns its length. */
+socklen_t sockaddr_build(int domain, const struct nst_sockaddr *a,
+                         struct sockaddr_storage *out);
+/* Reads a guest sockaddr argument (addr, len); -errno. */
+int trap_read_sockaddr(const struct trap *t, uint64_t addr, uint32_t len,
+                       int domain, struct nst_sockaddr *out);
+/* Writes (addr, *lenp) as getsockname does; addr NULL is -EFAULT unless
+ * `optional`. */
+int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
+                        int domain, const struct nst_sockaddr *a,
+                        bool optional);
+
+/* ---- system calls (sock/sys_*.c) ---- */
+enum trap_verdict sys_socket(struct trap *t);
+enum trap_verdict sys_bind(struct trap *t);
+enum trap_verdict sys_connect(struct trap *t); /* dispatches by type */
+enum trap_verdict sys_connect_stream(struct trap *t);
+enum trap_verdict sys_connect_datagram(struct trap *t);
+enum trap_verdict sys_listen(struct trap *t);
+enum trap_verdict sys_accept(struct trap *t);
+enum trap_verdict sys_shutdown(struct trap *t);
+enum trap_verdict sys_getsockname(struct trap *t);
+enum trap_verdict sys_getpeername(struct trap *t);
+enum trap_verdict sys_getsockopt(struct trap *t);
+enum trap_verdict sys_setsockopt(struct trap *t);
+enum trap_verdict sys_ioctl(struct trap *t);
+enum trap_verdict sys_sendto(struct trap *t);
+enum trap_verdict sys_recvfrom(struct trap *t);
+enum trap_verdict sys_sendmsg(struct trap *t);
+enum trap_verdict sys_recvmsg(struct trap *t);
+enum trap_verdict sys_sendmmsg(struct trap *t);
+enum trap_verdict sys_recvmmsg(struct trap *t);
+
+#endif
