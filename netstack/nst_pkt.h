@@ -35,6 +35,7 @@ struct nst_pkt {
 	const struct nst_env *env;
 	uint8_t *head;  /* start of the linear buffer */
 	uint32_t cap;   /* its size in bytes */
+	uint32_t room;  /* of the bytes that were allocated with the struct */
 	uint32_t off;   /* first byte in use: head + off */
 	uint32_t len;   /* bytes in use in the linear buffer */
 	uint32_t frag_bytes;
@@ -106,9 +107,21 @@ void nst_pkt_csum_finish(struct nst_pkt *pkt);
  */
 struct nst_pkt *nst_pkt_segment(struct nst_pkt *pkt);
 
-/* RFC 1071 Internet checksum, uncomplemented 16-bit sum continued from sum. */
+/*
+ * RFC 1071 Internet checksum, uncomplemented 16-bit sum continued from sum.
+ * Words are big-endian ones, as they stand in the packet, and sums are numbers
+ * in host order: a checksum field is be16_from(~sum). An odd last byte counts
+ * as the high half of a word, so only the last piece may be odd.
+ */
 uint16_t nst_csum_add(uint16_t sum, const void *p, size_t bytes);
 /* The same, one 16-bit word at a time: the reference the tests compare to. */
 uint16_t nst_csum_add_ref(uint16_t sum, const void *p, size_t bytes);
+
+/*
+ * The same over `bytes` of a packet from offset `from` (counted from data),
+ * linear part and fragments of any length; what lies beyond the end counts 0.
+ */
+uint16_t nst_pkt_sum(const struct nst_pkt *pkt, uint32_t from, uint32_t bytes,
+                     uint16_t sum);
 
 #endif

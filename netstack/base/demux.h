@@ -24,4 +24,7 @@ size_t demux_count(const struct demux *d);
 void demux_each(struct demux *d, void (*fn)(struct demux_node *n, void *arg),
                 void *arg);
 
+/* Consistency (tests). */
+bool demux_check(const struct demux *d);
+
 #endif

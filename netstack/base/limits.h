@@ -18,6 +18,8 @@
 #define LIMIT_REASM_FRAGS 64       /* of one datagram */
 #define REASM_TIMEOUT (30 * NST_SEC) /* net.ipv4.ipfrag_time */
 
+#define LIMIT_LOOP_BATCH 65536 /* loopback packets of one entry */
+
 #define LIMIT_EPHEMERAL_LOW 32768  /* net.ipv4.ip_local_port_range */
 #define LIMIT_EPHEMERAL_HIGH 60999
 

@@ -6,6 +6,7 @@
 #ifndef NETSTACK_BASE_MEM_H
 #define NETSTACK_BASE_MEM_H
 
+#include "netstack/base/container.h"
 #include <stddef.h>
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);

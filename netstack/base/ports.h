@@ -27,7 +27,30 @@ NST_MUST_CHECK enum nst_err ports_bind(struct ports *p, struct nst_sock *s,
 NST_MUST_CHECK enum nst_err ports_bind_connect(struct ports *p,
                                                struct nst_sock *s,
                                                const struct nst_sockaddr *to);
+/* A child of a listener shares its parent's port. Cannot fail. The caller
+ * sets child->local. */
+void ports_inherit(struct ports *p, struct nst_sock *child,
+                   const struct nst_sock *parent);
+/* Gives the reservation back, if there is one; s->local is left alone. */
 void ports_release(struct ports *p, struct nst_sock *s);
+
+/*
+ * A port held by something smaller than a socket: TIME-WAIT keeps the port of
+ * the connection that it ends (LINUX: a bind without SO_REUSEADDR gives
+ * EADDRINUSE until it is over). Embedded in its owner; zero before use.
+ */
+struct ports_hold {
+	struct ports_hold *next, **pprev;
+	struct bind_bucket *bucket; /* NULL: holds nothing */
+	struct nst_addr addr;
+	uint32_t bound_if;
+	bool reuseaddr, reuseport, v6only;
+};
+/* Takes a share of the port of s, which may be released afterwards. */
+void ports_hold_take(struct ports *p, struct ports_hold *h,
+                     const struct nst_sock *s);
+void ports_hold_drop(struct ports *p, struct ports_hold *h);
+
 /* A TCP socket wants to listen: ADDRINUSE when another listens there and not
  * both have SO_REUSEPORT. */
 NST_MUST_CHECK enum nst_err ports_listen_check(struct ports *p,
@@ -47,5 +70,11 @@ struct nst_sock *ports_lookup(struct ports *p, uint8_t kind,
 /* Every socket of `kind` bound to that port, for multicast and broadcast. */
 void ports_each(struct ports *p, uint8_t kind, uint16_t port,
                 void (*fn)(struct nst_sock *s, void *arg), void *arg);
+
+/* The user of the i-th socket that holds the port and has a user. */
+void *ports_user_at(const struct ports *p, uint8_t kind, uint16_t port,
+                    size_t i);
+/* Consistency (tests). */
+bool ports_check(const struct ports *p);
 
 #endif

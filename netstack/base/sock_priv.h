@@ -81,14 +81,23 @@ void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
 void sock_fini(struct nst_sock *s); /* leaves tables and port reservation */
 /* Raises events for the owner, if it has one. */
 void sock_event(struct nst_sock *s, uint32_t events);
+/* May s send from addresses that are not ours? */
+bool sock_may_spoof(const struct nst_sock *s);
+/* Is s a TCP listener? */
+bool sock_is_listening(const struct nst_sock *s);
 /* Does an IPv6 socket with this local address take this family? */
 bool sock_takes_family(const struct nst_sock *s, uint8_t family);
 /* Options that all kinds share; NOPROTOOPT: ask the kind's own. */
 enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v);
 enum nst_err sock_opt_get(const struct nst_sock *s, enum nst_opt opt,
                           int64_t *v);
-/* Kind-specific halves, called by nst_sock_set/get after the common ones:
- * tcp/tcp_opt.c and dgram/dgram_opt.c. */
+/*
+ * Kind-specific halves: tcp/tcp_opt.c and dgram/dgram_opt.c. nst_sock_set
+ * calls them after the common half unless that refused the value: options that
+ * are not common are theirs (NOPROTOOPT: unknown), and they may react to common
+ * ones that were just stored in s->opt (keepalive, buffers); for those their
+ * NOPROTOOPT is no error. nst_sock_get asks them first.
+ */
 enum nst_err tcp_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
                          nst_time now);
 enum nst_err tcp_opt_get(const struct nst_sock *s, enum nst_opt opt,

@@ -24,6 +24,7 @@ struct nst_stack {
 	struct ports *ports;
 	struct nst_sock *socks;
 	size_t nsocks;
+	struct sock_cursor *cursor; /* sock.c: where nst_sock_at was */
 	struct ip_layer *ip;
 	struct tcp_layer *tcp;
 	struct dgram_layer *dgram;

@@ -39,4 +39,7 @@ nst_time wheel_next(const struct wheel *w);
  * armed by handlers with a past deadline fire in the next call. */
 void wheel_run(struct wheel *w, nst_time now);
 
+/* Consistency (tests). */
+bool wheel_check(const struct wheel *w);
+
 #endif
