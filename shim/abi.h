@@ -36,9 +36,9 @@
 
 /* Upper half of the register: low half of the magic, inverted, so that it never
  * equals the magic. Lower half: cookie, family, type, protocol. */
-#define SHIM_ADOPT_TAG(magic) (((uint64_t)~(uint32_t)(magic)) << 32)
+#define SHIM_ADOPT_TAG(magic) (((uint64_t) ~(uint32_t)(magic)) << 32)
 static inline uint64_t shim_adopt(uint64_t magic, uint64_t cookie, int inet6,
-                                  int type, int proto)
+				  int type, int proto)
 {
 	return SHIM_ADOPT_TAG(magic) | ((cookie & 0xfff) << 20) |
 	       ((uint64_t)(inet6 & 1) << 19) | ((uint64_t)(type & 7) << 16) |
