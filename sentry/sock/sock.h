@@ -53,9 +53,17 @@ struct sock {
 	pid_t hint_tid;          /* where the guest end was last seen */
 	int hint_fd;
 	struct trap *parked;
+	unsigned kicks; /* trap_kick calls: no wake-up is lost while parking */
+	unsigned jobs;  /* enum sock_job: wait for a moment without the lock */
+	struct sock *job_next;
 	uint32_t guest_sndbuf, guest_rcvbuf; /* asked for; 0: default */
 	unsigned shut;  /* trapped shutdowns: 1 read, 2 write */
 	int so_error;   /* errno of a failed connect etc., until consumed */
+	/* As Linux's SS_CONNECTED against SS_CONNECTING: a connect() call has
+	 * already told the guest how the attempt ended. */
+	bool connect_told;
+	bool used_up;   /* renew the guest end before it is used again */
+	uint8_t unseen; /* scans in a row that did not find the guest end */
 
 	struct { /* byte pipe, stream.c */
 		bool eof_from_guest; /* EOF or HUP seen on the sentry end */
@@ -63,12 +71,14 @@ struct sock {
 		bool reset;          /* peer's RST to be shown */
 		bool want_space;     /* guest has bytes, send ring is full */
 		uint32_t prefill;    /* bytes of prefill in the guest end */
+		struct loop_op *out_op; /* waits for room in the guest end */
 	} pipe;
 	struct { /* listener.c */
 		int backlog;
 		struct sock *pushing;    /* child in an outstanding connect */
 		struct loop_op *push_op;
 		int push_fd;
+		struct sock *next, **pprev; /* all listeners */
 	} listen;
 	struct { /* datagram.c */
 		bool visible; /* one datagram is in the guest end */
@@ -80,11 +90,23 @@ struct sock {
 	} dg;
 };
 
+/* What needs a dup of the guest end, hence no lock: see sock_jobs_run. */
+enum sock_job {
+	SOCK_JOB_CONNECTED = 1, /* end of a non-blocking connect */
+	SOCK_JOB_RESET = 2,     /* show the peer's RST */
+};
+
 /* ---- table (sock/table.c); all under the lock ---- */
 struct sock_table;
 int sock_table_new(struct sandbox *sb);
 void sock_table_free(struct sandbox *sb); /* closes every socket */
+/* Without an endpoint (sock_open makes it). NULL without memory. The table
+ * holds the first reference, until sock_close. */
 struct sock *sock_new(struct sandbox *sb, int domain, int type, int proto);
+/* Makes s->tcp or s->dgram by domain, type and proto. -errno. */
+int sock_open(struct sock *s);
+/* The endpoint's common part. */
+struct nst_sock *sock_nst(const struct sock *s);
 void sock_get(struct sock *s);
 void sock_put(struct sock *s);
 /* The guest has closed it, or it failed for good: frees endpoint and ends.
@@ -94,12 +116,40 @@ struct sock *sock_by_cookie(struct sandbox *sb, uint64_t cookie);
 struct sock *sock_by_id(struct sandbox *sb, uint64_t id);
 void sock_set_cookie(struct sock *s, uint64_t cookie);
 struct sock *sock_next(struct sandbox *sb, struct sock *after); /* all */
+/* A new id for a socket whose old name is still held by a dying end. */
+void sock_renumber(struct sock *s);
+/* The socket that the dup of a guest end stands for, or NULL. Recognises
+ * natively accepted children by the name of their peer and learns the cookie. */
+struct sock *sock_of_guest_fd(struct sandbox *sb, int gfd);
+/* Queues a job; under the lock. */
+void sock_job(struct sock *s, enum sock_job job);
+/* Runs queued jobs; no lock held. trap_run_ready calls it. */
+void sock_jobs_run(struct sandbox *sb);
+/* Closes sockets whose guest end is gone without an event: probes names, and
+ * if `scan`, looks through the guest's descriptors. No lock held. */
+void sock_sweep(struct sandbox *sb, bool scan);
+/* Closes owners of `port` in the protocol of s that are dead already; true if
+ * any was (bind and listen then try again). */
+bool sock_reap_conflicts(struct sock *s, uint16_t port);
 
 /* ---- backing sockets (sock/backing.c) ---- */
 /* A fresh guest end for s (stream: bound to a name; datagram: both ends named
  * and connected one way). Returns the fd to install; sets cookie, name_fd,
  * send_fd. -errno. */
 int backing_new(struct sock *s, bool nonblock);
+/* The same for datagram and raw sockets (sock/backing_dgram.c). */
+int backing_new_datagram(struct sock *s, bool nonblock);
+/* A datagram socket that the shim made: names both ends, connects. -errno. */
+int backing_adopt_datagram(struct sock *s, int gfd);
+/* Binds fd to a fresh name in the private directory, opens the name O_PATH
+ * and unlinks it. Returns the name's fd or -errno. */
+int backing_name(struct sandbox *sb, int fd);
+/* The address of a name (through /proc/self/fd). */
+socklen_t backing_name_addr(int name_fd, struct sockaddr_un *un);
+/* Sets SO_SNDBUF, past wmem_max where we may. 0: the default for streams. */
+void backing_sndbuf(int fd, uint32_t bytes);
+/* Is the other end of this connected end closed? 1, 0, or -1: unknown. */
+int backing_peer_gone(struct sandbox *sb, int fd);
 /* Connects the guest end (a dup) to the private listener; sets send_fd. */
 int backing_attach(struct sock *s, int guest_dup);
 /* attach, then fills the guest end until EAGAIN: poll = 0. */
@@ -121,8 +171,32 @@ void stream_pump(struct sock *s);
 /* Only guest → netstack: what a handler does before it acts. */
 void stream_drain_guest(struct sock *s);
 void stream_events(struct ep_owner *o, uint32_t events);
+/* Starts polling the sentry end; -ENOMEM. */
+int stream_start(struct sock *s);
+/* Closes the sentry end and its operations. */
+void stream_drop_end(struct sock *s);
+/* The netstack's connection is up and gfd, a dup of the guest end, is at
+ * hand: connects or empties the guest end, SOCK_CONNECTED. -errno. */
+int stream_established(struct sock *s, int gfd);
+/* A pending connect has failed: SOCK_FAILED, so_error set. */
+void stream_connect_failed(struct sock *s, int err);
+/* Jobs, with a dup of the guest end (or -1: not found). Under the lock. */
+void stream_job_connected(struct sock *s, int gfd);
+void stream_job_reset(struct sock *s, int gfd);
 /* ---- listener (sock/listener.c) ---- */
 void listener_push(struct sock *s); /* netstack's accept queue → guest's */
+/* Puts an accepted connection back into the guest's queue; g is its guest
+ * end (borrowed). Closes c when that fails. */
+void listener_requeue(struct sock *s, struct sock *c, int g);
+void listener_link(struct sock *s);   /* enters the list of listeners */
+void listener_unlink(struct sock *s); /* and leaves it, push abandoned */
+/* Closes listeners on this port whose guest end is gone: before a connect. */
+void listener_reap(struct sandbox *sb, uint16_t port);
+/* The name of a sentry end, as in shim/abi.h. */
+socklen_t listener_child_name(const struct sock *c, struct sockaddr_un *un);
+/* Parses it. False: not one. */
+bool listener_parse_name(const struct sockaddr_un *un, socklen_t len,
+                         uint64_t *id, struct nst_sockaddr *peer);
 /* ---- datagram channel (sock/datagram.c) ---- */
 void datagram_pump(struct sock *s);
 void datagram_drain_guest(struct sock *s);

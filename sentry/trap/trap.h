@@ -44,7 +44,9 @@ struct trap {
 	nst_time deadline; /* stack clock; 0: none */
 	uint64_t aux;      /* the handler's own, kept over parking */
 	uint8_t pending_ticks;
+	int fail; /* errno with which the park list answers it, or 0 */
 	struct trap *next, **pprev; /* park list of the socket */
+	struct trap *park_next, **park_pprev; /* everything that is parked */
 };
 
 #define TRAP_ERESTARTSYS 512
@@ -92,6 +94,14 @@ int guest_fd_get(struct sandbox *sb, pid_t tid, int fd);
 int guest_fd_find(struct sandbox *sb, uint64_t cookie, pid_t hint_tid,
                   int hint_fd);
 uint64_t socket_cookie(int fd); /* 0 on error */
+/*
+ * Shows fn a dup of every socket in the guest's processes until it returns
+ * true: that dup is returned (and its place in tid and fd). -ENOENT: none did.
+ * Slow; no lock may be held.
+ */
+typedef bool (*guest_fd_match)(void *arg, int dup);
+int guest_fd_scan(struct sandbox *sb, guest_fd_match fn, void *arg, pid_t *tid,
+                  int *fd);
 /* Thread group of a guest thread (for signals: SIGPIPE). */
 pid_t guest_tgid(pid_t tid);
 void guest_signal(pid_t tid, int sig); /* tgkill to the calling thread */
