@@ -87,6 +87,11 @@ struct sock {
 		struct nst_addr visible_src;
 		uint16_t visible_port;
 		bool wants_cmsg; /* metadata options are on: one at a time */
+		int back_name_fd; /* O_PATH of the sentry end's name, or -1 */
+		struct dgram_kept *kept; /* taken back; before the endpoint's */
+		bool injected; /* so_error was shown on the guest end */
+		bool more;     /* MSG_MORE under way: the endpoint is corked */
+		struct in_addr mc_addr; /* IP_MULTICAST_IF as it was set */
 	} dg;
 };
 
@@ -201,6 +206,9 @@ bool listener_parse_name(const struct sockaddr_un *un, socklen_t len,
 void datagram_pump(struct sock *s);
 void datagram_drain_guest(struct sock *s);
 void datagram_events(struct ep_owner *o, uint32_t events);
+/* Frees what the datagram half holds besides the two ends; sock_close calls it
+ * (after datagram_drain_guest, so that what the guest sent last still goes). */
+void datagram_fini(struct sock *s);
 
 /* ---- addresses (sock/sockaddr.c) ---- */
 /* Parses what a guest passed for a socket of `domain`; v4-mapped becomes

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Socket addresses between the guest's words and the netstack's (sock.h). */
+#include "sentry/sock/sock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+/* LINUX: SIN6_LEN_RFC2133, an AF_INET6 address without sin6_scope_id. */
+#define SIN6_LEN_MIN 24
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0,    0,
+                                          0, 0, 0, 0, 0xff, 0xff};
+
+static int parse_in(const void *sa, socklen_t len, struct nst_sockaddr *out)
+{
+	struct sockaddr_in in;
+
+	if (len < sizeof(in))
+		return -EINVAL;
+	memcpy(&in, sa, sizeof(in));
+	out->addr.family = 4;
+	memcpy(out->addr.b, &in.sin_addr, 4);
+	out->port = ntohs(in.sin_port);
+	return 0;
+}
+
+static int parse_in6(const void *sa, socklen_t len, struct nst_sockaddr *out)
+{
+	struct sockaddr_in6 in6 = {0};
+
+	if (len < SIN6_LEN_MIN)
+		return -EINVAL;
+	memcpy(&in6, sa, len < sizeof(in6) ? len : sizeof(in6));
+	out->port = ntohs(in6.sin6_port);
+	if (memcmp(&in6.sin6_addr, mapped_prefix, 12) == 0) {
+		out->addr.family = 4;
+		memcpy(out->addr.b, in6.sin6_addr.s6_addr + 12, 4);
+		return 0;
+	}
+	out->addr.family = 6;
+	memcpy(out->addr.b, &in6.sin6_addr, 16);
+	if (IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ||
+	    IN6_IS_ADDR_MC_LINKLOCAL(&in6.sin6_addr))
+		out->addr.scope = in6.sin6_scope_id;
+	return 0;
+}
+
+int sockaddr_parse(int domain, const void *sa, socklen_t len,
+                   struct nst_sockaddr *out)
+{
+	sa_family_t family;
+
+	memset(out, 0, sizeof(*out));
+	if (len < sizeof(family))
+		return -EINVAL;
+	memcpy(&family, sa, sizeof(family));
+	if (family == AF_UNSPEC)
+		return 0;
+	/* LINUX: the length is looked at before the family. */
+	if (domain == AF_INET6) {
+		if (len < SIN6_LEN_MIN)
+			return -EINVAL;
+		return family == AF_INET6 ? parse_in6(sa, len, out)
+		                          : -EAFNOSUPPORT;
+	}
+	if (len < sizeof(struct sockaddr_in))
+		return -EINVAL;
+	return family == AF_INET ? parse_in(sa, len, out) : -EAFNOSUPPORT;
+}
+
+static socklen_t build_in(const struct nst_sockaddr *a,
+                          struct sockaddr_storage *out)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+	                         .sin_port = htons(a->port)};
+
+	if (a->addr.family == 4)
+		memcpy(&in.sin_addr, a->addr.b, 4);
+	memcpy(out, &in, sizeof(in));
+	return sizeof(in);
+}
+
+socklen_t sockaddr_build(int domain, const struct nst_sockaddr *a,
+                         struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+	                           .sin6_port = htons(a->port)};
+
+	if (domain == AF_INET)
+		return build_in(a, out);
+	if (a->addr.family == 6) {
+		memcpy(&in6.sin6_addr, a->addr.b, 16);
+		in6.sin6_scope_id = a->addr.scope;
+	} else if (a->addr.family == 4) {
+		memcpy(in6.sin6_addr.s6_addr, mapped_prefix, 12);
+		memcpy(in6.sin6_addr.s6_addr + 12, a->addr.b, 4);
+	}
+	memcpy(out, &in6, sizeof(in6));
+	return sizeof(in6);
+}
+
+int trap_read_sockaddr(const struct trap *t, uint64_t addr, uint32_t len,
+                       int domain, struct nst_sockaddr *out)
+{
+	struct sockaddr_storage ss;
+	int rc;
+
+	if (len > sizeof(ss))
+		return -EINVAL;
+	memset(&ss, 0, sizeof(ss));
+	if (len > 0) {
+		rc = trap_read(t, addr, &ss, len);
+		if (rc < 0)
+			return rc;
+	}
+	return sockaddr_parse(domain, &ss, len, out);
+}
+
+int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
+                        int domain, const struct nst_sockaddr *a,
+                        bool optional)
+{
+	struct sockaddr_storage ss;
+	socklen_t full = sockaddr_build(domain, a, &ss);
+	int len, rc;
+
+	if (addr == 0 && optional)
+		return 0;
+	rc = trap_read(t, lenp, &len, sizeof(len));
+	if (rc < 0)
+		return rc;
+	if (len < 0)
+		return -EINVAL;
+	if ((socklen_t)len > full)
+		len = (int)full;
+	if (len > 0) {
+		rc = trap_write(t, addr, &ss, (size_t)len);
+		if (rc < 0)
+			return rc;
+	}
+	return trap_write(t, lenp, &full, sizeof(full));
+}
