@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define container_of(ptr, type, member)                                       \
+#define container_of(ptr, type, member)                                        \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -17,7 +17,7 @@ void ports_free(struct ports *p);
 /* Reserves a->port for s on a->addr; 0: a random free one (RFC 6056 alg. 1).
  * Sets s->local. ADDRINUSE, NOMEM. */
 NST_MUST_CHECK enum nst_err ports_bind(struct ports *p, struct nst_sock *s,
-                                       const struct nst_sockaddr *a);
+				       const struct nst_sockaddr *a);
 /*
  * A source port for an active open from s->local.addr to *to: a random
  * ephemeral port (RFC 6056 algorithm 3 with a keyed hash) whose 4-tuple is
@@ -25,12 +25,12 @@ NST_MUST_CHECK enum nst_err ports_bind(struct ports *p, struct nst_sock *s,
  * Linux. ADDRNOTAVAIL: none left.
  */
 NST_MUST_CHECK enum nst_err ports_bind_connect(struct ports *p,
-                                               struct nst_sock *s,
-                                               const struct nst_sockaddr *to);
+					       struct nst_sock *s,
+					       const struct nst_sockaddr *to);
 /* A child of a listener shares its parent's port. Cannot fail. The caller
  * sets child->local. */
 void ports_inherit(struct ports *p, struct nst_sock *child,
-                   const struct nst_sock *parent);
+		   const struct nst_sock *parent);
 /* Gives the reservation back, if there is one; s->local is left alone. */
 void ports_release(struct ports *p, struct nst_sock *s);
 
@@ -48,13 +48,13 @@ struct ports_hold {
 };
 /* Takes a share of the port of s, which may be released afterwards. */
 void ports_hold_take(struct ports *p, struct ports_hold *h,
-                     const struct nst_sock *s);
+		     const struct nst_sock *s);
 void ports_hold_drop(struct ports *p, struct ports_hold *h);
 
 /* A TCP socket wants to listen: ADDRINUSE when another listens there and not
  * both have SO_REUSEPORT. */
 NST_MUST_CHECK enum nst_err ports_listen_check(struct ports *p,
-                                               const struct nst_sock *s);
+					       const struct nst_sock *s);
 
 /*
  * The best unconnected socket of `kind` bound to dst: exact address before
@@ -63,17 +63,16 @@ NST_MUST_CHECK enum nst_err ports_listen_check(struct ports *p,
  * listeners count (accepts() says). NULL: none.
  */
 struct nst_sock *ports_lookup(struct ports *p, uint8_t kind,
-                              const struct nst_sockaddr *dst,
-                              const struct nst_sockaddr *src,
-                              uint32_t ifindex,
-                              bool (*accepts)(const struct nst_sock *));
+			      const struct nst_sockaddr *dst,
+			      const struct nst_sockaddr *src, uint32_t ifindex,
+			      bool (*accepts)(const struct nst_sock *));
 /* Every socket of `kind` bound to that port, for multicast and broadcast. */
 void ports_each(struct ports *p, uint8_t kind, uint16_t port,
-                void (*fn)(struct nst_sock *s, void *arg), void *arg);
+		void (*fn)(struct nst_sock *s, void *arg), void *arg);
 
 /* The user of the i-th socket that holds the port and has a user. */
 void *ports_user_at(const struct ports *p, uint8_t kind, uint16_t port,
-                    size_t i);
+		    size_t i);
 /* Consistency (tests). */
 bool ports_check(const struct ports *p);
 

@@ -26,12 +26,12 @@ static inline uint32_t ring_free(const struct ring *r)
 void ring_init(struct ring *r, void *mem, uint32_t size);
 /* Up to two pieces that cover `bytes` from position pos; returns pieces. */
 size_t ring_span(const struct ring *r, uint64_t pos, uint32_t bytes,
-                 struct nst_iov iov[2]);
+		 struct nst_iov iov[2]);
 /* Copies in at an absolute position (pos - head + bytes <= size). */
 void ring_write_at(struct ring *r, uint64_t pos, const void *src,
-                   uint32_t bytes);
+		   uint32_t bytes);
 void ring_read_at(const struct ring *r, uint64_t pos, void *dst,
-                  uint32_t bytes);
+		  uint32_t bytes);
 /* Moves the contents, [head, limit), to larger memory; the caller frees the
  * old. limit >= tail: bytes past the tail (out of order data) move too. */
 void ring_move(struct ring *r, void *mem, uint32_t size, uint64_t limit);

@@ -45,7 +45,7 @@ struct sock_opts {
 	bool mc_loop, mc_loop6;
 	uint8_t ttl; /* 0: default (64) */
 	uint8_t tos, tclass, mc_ttl;
-	int16_t hops6, mc_hops6; /* -1: default */
+	int16_t hops6, mc_hops6;     /* -1: default */
 	uint8_t mtu_disc, mtu_disc6; /* IP_PMTUDISC_* values */
 	uint8_t timestamp;
 	int32_t linger_s; /* -1: off */
@@ -60,13 +60,13 @@ struct nst_sock {
 	struct nst_stack *st;
 	struct nst_sock *next, **pprev; /* all sockets of the stack */
 	void *user;
-	uint8_t kind;   /* enum sock_kind */
-	uint8_t family; /* 4, 6 */
-	uint8_t proto;  /* IP protocol number */
+	uint8_t kind;    /* enum sock_kind */
+	uint8_t family;  /* 4, 6 */
+	uint8_t proto;   /* IP protocol number */
 	bool bound_addr; /* explicit address: kept over disconnect */
 	bool bound_port; /* explicit port: kept over disconnect */
 	bool shut_rd, shut_wr;
-	enum nst_err error;     /* SO_ERROR */
+	enum nst_err error; /* SO_ERROR */
 	struct nst_sockaddr local;
 	struct nst_sockaddr remote; /* family 0: no peer */
 	struct demux_node conn;     /* in the demux while it has a peer */
@@ -76,8 +76,10 @@ struct nst_sock {
 };
 
 /* sock.c */
+NST_MUST_CHECK enum nst_err sock_cursor_new(struct nst_stack *st);
+void sock_cursor_free(struct nst_stack *st);
 void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
-               uint8_t family, uint8_t proto, void *user);
+	       uint8_t family, uint8_t proto, void *user);
 void sock_fini(struct nst_sock *s); /* leaves tables and port reservation */
 /* Raises events for the owner, if it has one. */
 void sock_event(struct nst_sock *s, uint32_t events);
@@ -90,7 +92,7 @@ bool sock_takes_family(const struct nst_sock *s, uint8_t family);
 /* Options that all kinds share; NOPROTOOPT: ask the kind's own. */
 enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v);
 enum nst_err sock_opt_get(const struct nst_sock *s, enum nst_opt opt,
-                          int64_t *v);
+			  int64_t *v);
 /*
  * Kind-specific halves: tcp/tcp_opt.c and dgram/dgram_opt.c. nst_sock_set
  * calls them after the common half unless that refused the value: options that
@@ -99,12 +101,12 @@ enum nst_err sock_opt_get(const struct nst_sock *s, enum nst_opt opt,
  * NOPROTOOPT is no error. nst_sock_get asks them first.
  */
 enum nst_err tcp_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
-                         nst_time now);
+			 nst_time now);
 enum nst_err tcp_opt_get(const struct nst_sock *s, enum nst_opt opt,
-                         int64_t *v);
+			 int64_t *v);
 enum nst_err dgram_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
-                           nst_time now);
+			   nst_time now);
 enum nst_err dgram_opt_get(const struct nst_sock *s, enum nst_opt opt,
-                           int64_t *v);
+			   int64_t *v);
 
 #endif

@@ -10,10 +10,10 @@
 #include "netstack/base/wheel.h"
 #include "netstack/nst_stack.h"
 
-struct nic;       /* ip/nic.h */
-struct ip_layer;  /* ip/ip_layer.h: NICs, addresses, routes, neighbours,
-                     reassembly, PMTU cache, ICMP rate limits */
-struct tcp_layer; /* tcp/tcp_priv.h: secrets, request and TIME-WAIT pools */
+struct nic;         /* ip/nic.h */
+struct ip_layer;    /* ip/ip_layer.h: NICs, addresses, routes, neighbours,
+		       reassembly, PMTU cache, ICMP rate limits */
+struct tcp_layer;   /* tcp/tcp_priv.h: secrets, request and TIME-WAIT pools */
 struct dgram_layer; /* dgram/dgram_priv.h */
 
 struct nst_stack {
@@ -50,8 +50,7 @@ static inline void *nst_alloc(const struct nst_env *env, size_t bytes)
 {
 	return env->alloc(env->ctx, bytes);
 }
-static inline void nst_release(const struct nst_env *env, void *p,
-                               size_t bytes)
+static inline void nst_release(const struct nst_env *env, void *p, size_t bytes)
 {
 	if (p)
 		env->free(env->ctx, p, bytes);
