@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real programs under cordon. A test is a function `test_*(mode)` in one of the
+modules below; it raises to fail. `MODES` on a function limits its modes;
+`slow` marks it for --all only."""
+
+import importlib
+import time
+import traceback
+
+import host
+
+MODULES = ["http", "servers", "tools", "publish", "tap", "isolation", "kill",
+           "manners"]
+
+
+def tests_of(module):
+    m = importlib.import_module(f"e2e.test_{module}")
+    for name in dir(m):
+        if name.startswith("test_"):
+            yield name[5:], getattr(m, name)
+
+
+def run(report, everything=False):
+    host.enter_test_network()
+    for module in MODULES:
+        for name, fn in tests_of(module):
+            if getattr(fn, "slow", False) and not everything:
+                continue
+            for mode in getattr(fn, "modes", list(host.MODES)):
+                run_one(report, f"e2e {module} {name} [{mode}]", fn, mode)
+
+
+def run_one(report, name, fn, mode):
+    if not report.wants(name):
+        return
+    start = time.monotonic()
+    try:
+        fn(mode)
+        ok, detail = True, ""
+    except host.Skip as e:
+        report.skip(name, str(e))
+        return
+    except Exception:
+        ok, detail = False, traceback.format_exc()
+    report.add(name, ok, detail, seconds=time.monotonic() - start)

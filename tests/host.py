@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How tests run programs: natively, and under cordon in each of its modes.
+
+Everything runs in a network namespace of its own ("the host" of the tests), so
+that nothing leaves the machine and ports are free. Root only; tests drop to an
+ordinary user themselves.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CORDON = os.path.join(TOP, "build/sentry/cordon")
+CORDON_ASAN = os.path.join(TOP, "build-asan/sentry/cordon")
+USER = 65534  # nobody: an ordinary user without a home
+
+# name → (cordon options, uid or None)
+MODES = {
+    "shim": ([], None),
+    "no-shim": (["--no-shim"], None),
+    "user": ([], USER),
+    "user-no-shim": (["--no-shim"], USER),
+}
+
+
+def as_user(uid, argv):
+    if uid is None:
+        return argv
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
+            "--", *argv]
+
+
+def cordon(argv, mode="shim", options=(), binary=CORDON):
+    opts, uid = MODES[mode]
+    return as_user(uid, [binary, "run", *opts, *options, "--", *argv])
+
+
+def run(argv, timeout=60, **kw):
+    kw.setdefault("stdout", subprocess.PIPE)
+    kw.setdefault("stderr", subprocess.PIPE)
+    kw.setdefault("stdin", subprocess.DEVNULL)
+    p = subprocess.Popen(argv, start_new_session=True, **kw)
+    try:
+        out, err = p.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(p.pid, 9)
+        p.kill()
+        out, err = p.communicate()
+        err = (err or b"") + f"\n[timeout after {timeout} s]".encode()
+        return subprocess.CompletedProcess(argv, -999, out, err)
+    return subprocess.CompletedProcess(argv, p.returncode, out, err)
+
+
+def wait_port(port, host="127.0.0.1", seconds=15):
+    end = time.monotonic() + seconds
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while time.monotonic() < end:
+        with socket.socket(family) as s:
+            if s.connect_ex((host, port)) == 0:
+                return True
+        time.sleep(0.02)
+    return False
+
+
+@contextlib.contextmanager
+def background(argv, **kw):
+    kw.setdefault("stdin", subprocess.DEVNULL)
+    kw.setdefault("stdout", subprocess.DEVNULL)
+    kw.setdefault("stderr", subprocess.DEVNULL)
+    p = subprocess.Popen(argv, start_new_session=True, **kw)
+    try:
+        yield p
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            p.terminate()
+        try:
+            p.wait(5)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(p.pid, 9)
+            p.wait()
+
+
+@contextlib.contextmanager
+def workdir():
+    d = tempfile.mkdtemp(prefix="cordon-test.")
+    os.chmod(d, 0o777)
+    try:
+        yield d
+    finally:
+        shutil.rmtree(d, ignore_errors=True)
+
+
+RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n"
+_entered = False
+
+
+def enter_test_network():
+    """Moves this process into a fresh network and mount namespace: lo up, a
+    dummy interface with addresses, resolv.conf naming 127.0.0.1."""
+    global _entered
+    if _entered:
+        return
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    clone_newnet, clone_newns = 0x40000000, 0x00020000
+    if libc.unshare(clone_newnet | clone_newns):
+        raise OSError(ctypes.get_errno(), "unshare: tests need root")
+    sh = lambda *a: subprocess.run(a, check=True)
+    sh("mount", "--make-rprivate", "/")
+    sh("ip", "link", "set", "lo", "up")
+    sh("ip", "addr", "add", "192.0.2.1/32", "dev", "lo")
+    f = tempfile.NamedTemporaryFile("w", prefix="cordon-resolv.", delete=False)
+    f.write(RESOLV_CONF)
+    f.close()
+    os.chmod(f.name, 0o644)
+    sh("mount", "--bind", f.name, "/etc/resolv.conf")
+    os.unlink(f.name)
+    with open("/proc/sys/net/ipv4/ping_group_range", "w") as g:
+        g.write("0 2147483647")
+    _entered = True
+
+
+class Skip(Exception):
+    """The machine lacks what the test needs; says what."""
+
+
+def modes(*names):
+    def mark(fn):
+        fn.modes = list(names)
+        return fn
+    return mark
+
+
+def slow(fn):
+    fn.slow = True
+    return fn
+
+
+def check(r, code=0):
+    """The result, or an exception that shows everything."""
+    if r.returncode != code:
+        raise AssertionError(
+            f"exit {r.returncode}, expected {code}: {r.args}\n"
+            f"stdout: {(r.stdout or b'')[-3000:].decode(errors='replace')}\n"
+            f"stderr: {(r.stderr or b'')[-3000:].decode(errors='replace')}")
+    return r
+
+
+def inside(argv, mode, options=(), timeout=60, code=0, **kw):
+    """Runs argv under cordon, checks its exit code, returns stdout."""
+    return check(run(cordon(argv, mode, options), timeout, **kw), code).stdout
+
+
+def same(argv, mode, options=(), timeout=60, inside_argv=None):
+    """Runs argv natively and inside; output and exit code must agree."""
+    want = run(argv, timeout)
+    got = run(cordon(inside_argv or argv, mode, options), timeout)
+    if (want.returncode, want.stdout) != (got.returncode, got.stdout):
+        raise AssertionError(
+            f"native {want.returncode} {want.stdout[-500:]!r}\n"
+            f"inside {got.returncode} {got.stdout[-500:]!r}\n"
+            f"{got.stderr[-2000:].decode(errors='replace')}")
+    return got
+
+
+def equal(a, b, what="values"):
+    if a != b:
+        raise AssertionError(f"{what} differ: {a!r:.500} and {b!r:.500}")
+
+
+def need(program):
+    if not shutil.which(program):
+        raise Skip(f"{program} is not installed")

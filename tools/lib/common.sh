@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the scripts in tools/: where things are, root or sudo, packages.
+# Sourced, never run. Needs bash.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	exit 1
+}
+
+# Runs a command as root: directly, or through sudo.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1; then
+		sudo "$@"
+	else
+		die "need root (or sudo) for: $*"
+	fi
+}
+
+# Installs the packages that are missing; says which.
+need_packages() {
+	local missing=() p
+	for p in "$@"; do
+		dpkg-query -W -f '${Status}' "$p" 2>/dev/null |
+			grep -q 'install ok installed' || missing+=("$p")
+	done
+	[ "${#missing[@]}" -eq 0 ] && return 0
+	say "installing Debian packages: ${missing[*]}"
+	as_root apt-get update -qq
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# What building needs.
+packages_build=(gcc libc6-dev meson ninja-build pkg-config libseccomp-dev
+	liburing-dev libsodium-dev libcriterion-dev)
+# What the demonstration needs besides.
+packages_demo=(curl nginx-light tcpdump iproute2 python3-minimal)
+# What the tests need besides: the real programs they run.
+packages_test=(python3 wget wrk redis-server redis-tools iperf3 openssh-server
+	openssh-client socat ncat bind9-dnsutils iputils-ping golang-go nodejs
+	musl-tools procps util-linux clang-tidy clang-format cppcheck git binutils
+	libclang-rt-14-dev nftables)
+
+# build DIR [meson options]: configures once, builds, quietly unless it fails.
+build() {
+	local dir=$1
+	shift
+	need_packages "${packages_build[@]}"
+	say "building in $dir"
+	if [ ! -f "$top/$dir/build.ninja" ]; then
+		meson setup "$top/$dir" "$top" "$@" >"$top/$dir.log" 2>&1 ||
+			{ cat "$top/$dir.log"; die "meson failed"; }
+		mv "$top/$dir.log" "$top/$dir/setup.log"
+	fi
+	ninja -C "$top/$dir" >"$top/$dir/ninja.log" 2>&1 ||
+		{ tail -n 40 "$top/$dir/ninja.log"; die "the build failed"; }
+}
