@@ -20,7 +20,7 @@ struct opt_publish {
 /* --allow / --deny RULE; first match decides; see gateway/policy.h. */
 struct opt_rule {
 	bool allow;
-	uint8_t proto; /* 0 any, 1 icmp, 6 tcp, 17 udp */
+	uint8_t proto;       /* 0 any, 1 icmp, 6 tcp, 17 udp */
 	struct nst_addr net; /* family 0: any address */
 	uint8_t prefix_len;
 	uint16_t port_lo, port_hi; /* 0,65535: any */
@@ -35,13 +35,13 @@ struct options {
 	bool host_loopback; /* --host-loopback: 10.0.2.2 is the host's lo */
 	bool verbose;       /* -v: a line per trap on stderr */
 	bool dry_run;       /* --dry-run: print the effective set-up, exit 0 */
-	const char *log_path; /* --log FILE: where -v writes; NULL: stderr */
+	const char *log_path;  /* --log FILE: where -v writes; NULL: stderr */
 	const char *pcap_path; /* --pcap FILE */
 	/* Addresses of eth0; defaults 10.0.2.15/24 and fd00::15/64. Any number
 	 * of --ip ADDR/LEN replaces the defaults of that family. */
 	struct nst_addr ip4, ip6;
 	uint8_t ip4_len, ip6_len;
-	struct nst_addr gw4, gw6; /* --gateway; defaults .2 and fd00::2 */
+	struct nst_addr gw4, gw6;   /* --gateway; defaults .2 and fd00::2 */
 	struct nst_addr dns4, dns6; /* defaults .3 and fd00::3 */
 	uint32_t mtu; /* --mtu; default 65520 on nat, the device's on tap */
 	uint8_t mac[6];
@@ -51,7 +51,8 @@ struct options {
 	struct opt_rule *rules;
 	size_t nrules;
 	bool default_deny; /* any --allow without a matching rule: denied */
-	char **argv; /* program and arguments, NULL-terminated */
+	bool help;         /* --help: print the usage and exit 0 */
+	char **argv;       /* program and arguments, NULL-terminated */
 };
 
 /*
@@ -60,5 +61,9 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *o);
 void options_fini(struct options *o);
+/* The usage text of `cordon run`, to stdout. */
+void options_usage(void);
+/* The effective set-up, one "key value" line each, to stdout (--dry-run). */
+void options_show(const struct options *o);
 
 #endif

@@ -36,12 +36,25 @@ struct sandbox {
 	struct sock_table *socks;
 	struct ep_owner *dirty, **dirty_tail;
 	bool settling;
-	int notify_fd;    /* seccomp listener */
-	int guest_pid;    /* first guest process */
-	uint64_t magic;   /* shared with filter and shim: abi.h */
-	char dir[64];     /* private 0700 directory for socket names */
+	bool unsettled; /* the last settle gave up before it was quiet */
+	int notify_fd;  /* seccomp listener */
+	int guest_pid;  /* first guest process */
+	uint64_t magic; /* shared with filter and shim: abi.h */
+	char dir[64];   /* private 0700 directory for socket names */
 	int dir_fd;
 };
+
+/* Empty: no stack, no loop, no directory. Copies nothing, borrows opt. */
+void sandbox_init(struct sandbox *sb, const struct options *opt);
+/* Closes notify_fd; everything else must be gone. */
+void sandbox_fini(struct sandbox *sb);
+/*
+ * The private 0700 directory for socket names, in $XDG_RUNTIME_DIR or /tmp:
+ * sets dir and dir_fd (O_PATH). The launcher makes it, so that the watcher can
+ * remove it whatever happens to the sentry. -errno after one line on stderr.
+ */
+int sandbox_dir_new(struct sandbox *sb);
+void sandbox_dir_free(struct sandbox *sb);
 
 /* The stack's clock: CLOCK_MONOTONIC in ns (later: less time saved). */
 nst_time sandbox_now(const struct sandbox *sb);
@@ -58,6 +71,10 @@ void sandbox_unlock(struct sandbox *sb);
  * Re-entrant calls return at once (the outer one goes on).
  */
 void sandbox_settle(struct sandbox *sb);
+/* Earliest moment at which sandbox_run_timers has work; 0: now, since a settle
+ * was cut short. Both under the lock: they are the loop's hooks. */
+nst_time sandbox_next_deadline(const struct sandbox *sb);
+void sandbox_run_timers(struct sandbox *sb);
 /* Marks an owner dirty (as netstack's event callback does). */
 void owner_mark(struct sandbox *sb, struct ep_owner *o, uint32_t events);
 /* Takes an owner off the dirty list: call before freeing it. */

@@ -2,6 +2,13 @@
 /*
  * The launcher: namespaces, the watcher that leaves nothing behind, the guest
  * itself, signals, the terminal, exit codes.
+ *
+ * Processes: sentry → watcher → guest. The watcher is a subreaper in a session
+ * of its own (with --isolate: PID 1 of the guest's PID namespace) that kills
+ * the whole tree and removes the sandbox's directory when the sentry dies or
+ * says so. The guest stays in the process group and session it was started in.
+ *
+ * All functions are for the main thread.
  */
 #ifndef SENTRY_LAUNCH_LAUNCH_H
 #define SENTRY_LAUNCH_LAUNCH_H
@@ -11,12 +18,19 @@
 struct guest; /* the running guest, as the launcher sees it */
 
 /*
- * Forks watcher and guest; the guest waits, filter installed, for launch_go.
- * Sets sb->notify_fd and sb->guest_pid. -errno after one line on stderr.
- * Must be called before any thread exists.
+ * Makes sb->dir and sb->magic, forks watcher and guest, and returns while these
+ * prepare themselves. Refuses inherited host sockets. Blocks all signals for
+ * the sentry, closes the descriptors that only the guest inherits and points
+ * 0 and 1 to /dev/null. -errno after one line on stderr. Must be called before
+ * any thread exists. *out is set also on failure if there is something to undo.
  */
 int launch_guest(struct sandbox *sb, struct guest **out);
-/* Lets the guest exec. */
+/*
+ * Waits until the guest has installed its filter and fetches the listener:
+ * sets sb->notify_fd and sb->guest_pid. -errno after one line on stderr.
+ */
+int launch_attach(struct guest *g);
+/* Lets the guest exec. -errno after one line on stderr. */
 int launch_go(struct guest *g);
 /*
  * Passes signals on and waits for the guest; on_child_exit is called when any
@@ -24,8 +38,13 @@ int launch_go(struct guest *g);
  * the guest's, 125/126/127, or 128+n with the signal re-raised by main.
  */
 int launch_wait(struct guest *g, void (*on_child_exit)(void *arg), void *arg,
-                int *term_signal);
-/* Kills what is left of the guest and frees. */
+		int *term_signal);
+/* Kills what is left of the guest (its daemons) and waits until it is gone. */
+void launch_kill_rest(struct guest *g);
+/* After launch_wait: does a signal wait that asks cordon to end? (linger's
+ * callback; arg is the guest.) */
+bool launch_signal_pending(void *arg);
+/* Kills what is left, ends the watcher, removes the directory, frees. */
 void launch_fini(struct guest *g);
 
 #endif

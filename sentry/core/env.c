@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the sentry lends to its netstacks: memory from malloc, random bytes
+ * and SipHash-2-4 from libsodium, events to the dirty list.
+ *
+ * Random bytes are drawn in blocks (one system call per block, not per port
+ * or sequence number) and wiped as they are handed out. The block is guarded
+ * by the stack lock, as every call of netstack is.
+ */
+#include "sentry/core/sandbox.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RANDOM_BLOCK_BYTES 1024
+
+static uint8_t random_block[RANDOM_BLOCK_BYTES];
+static size_t random_left;
+
+static void *env_alloc(void *ctx, size_t bytes)
+{
+	(void)ctx;
+	return calloc(1, bytes);
+}
+
+static void env_free(void *ctx, void *p, size_t bytes)
+{
+	(void)ctx;
+	(void)bytes;
+	free(p);
+}
+
+static void env_random(void *ctx, void *buf, size_t bytes)
+{
+	(void)ctx;
+	if (bytes > sizeof random_block) {
+		randombytes_buf(buf, bytes);
+		return;
+	}
+	if (random_left < bytes) {
+		randombytes_buf(random_block, sizeof random_block);
+		random_left = sizeof random_block;
+	}
+	random_left -= bytes;
+	memcpy(buf, random_block + random_left, bytes);
+	memset(random_block + random_left, 0, bytes);
+}
+
+static uint64_t env_hash(void *ctx, const uint8_t key[16], const void *data,
+			 size_t bytes)
+{
+	uint64_t h;
+
+	(void)ctx;
+	_Static_assert(crypto_shorthash_BYTES == sizeof h, "SipHash-2-4");
+	_Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4");
+	crypto_shorthash((unsigned char *)&h, data, bytes, key);
+	return h;
+}
+
+/* user is NULL for endpoints nobody has accepted yet. */
+static void env_event(void *ctx, void *user, uint32_t events)
+{
+	if (user)
+		owner_mark(ctx, user, events);
+}
+
+void sandbox_env_init(struct sandbox *sb)
+{
+	sb->env = (struct nst_env){
+	    .ctx = sb,
+	    .alloc = env_alloc,
+	    .free = env_free,
+	    .random = env_random,
+	    .hash = env_hash,
+	    .event = env_event,
+	};
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of things: the guest is forked first (before threads and memory),
+ * the sandbox is built while it prepares itself, and it execs when everything
+ * is there. Taken apart in the opposite order.
+ */
+#include "sentry/core/run.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "sentry/core/errmap.h"
+#include "sentry/core/linger.h"
+#include "sentry/core/log.h"
+#include "sentry/core/sandbox.h"
+#include "sentry/gateway/gateway.h"
+#include "sentry/launch/launch.h"
+#include "sentry/link/link.h"
+#include "sentry/loop/loop.h"
+#include "sentry/sock/sock.h"
+#include "sentry/trap/trap.h"
+
+struct run {
+	struct options opt;
+	struct sandbox sb;
+	struct guest *guest;
+	pthread_t loop_thread;
+	bool loop_started, trapper_started, backing_ready;
+};
+
+static void hook_lock(void *ctx)
+{
+	sandbox_lock(ctx);
+}
+
+static void hook_unlock(void *ctx)
+{
+	sandbox_unlock(ctx);
+}
+
+static nst_time hook_next_deadline(void *ctx)
+{
+	return sandbox_next_deadline(ctx);
+}
+
+static void hook_run_timers(void *ctx)
+{
+	sandbox_run_timers(ctx);
+}
+
+static void hook_idle(void *ctx)
+{
+	trap_run_ready(ctx);
+}
+
+static int start_loop(struct sandbox *sb)
+{
+	const struct loop_hooks hooks = {
+	    .ctx = sb,
+	    .lock = hook_lock,
+	    .unlock = hook_unlock,
+	    .next_deadline = hook_next_deadline,
+	    .run_timers = hook_run_timers,
+	    .idle = hook_idle,
+	};
+	int rc = loop_new(&hooks, &sb->loop);
+
+	if (rc)
+		log_error("%s", loop_refusal(rc));
+	return rc;
+}
+
+static int start_stack(struct sandbox *sb)
+{
+	enum nst_err e = nst_stack_new(&sb->env, sandbox_now(sb), &sb->stack);
+
+	if (!e)
+		return 0;
+	log_error("cannot make a network stack: %s", strerror(errno_of(e)));
+	return -errno_of(e);
+}
+
+static int start_capture(struct sandbox *sb)
+{
+	if (!sb->opt->pcap_path)
+		return 0;
+	int rc = capture_new(sb->opt->pcap_path, &sb->cap);
+	if (rc)
+		log_error("--pcap %s: %s; give a file that can be written",
+			  sb->opt->pcap_path, strerror(-rc));
+	return rc;
+}
+
+/* An address of eth0 and the default route of its family. */
+static int add_addr(struct sandbox *sb, const struct nst_addr *addr,
+		    uint8_t len, const struct nst_addr *gw)
+{
+	struct nst_ifaddr a = {
+	    .addr = *addr, .prefix_len = len, .ifindex = sb->ifindex};
+	struct nst_route r = {
+	    .dst = {.family = addr->family}, .gw = *gw, .ifindex = sb->ifindex};
+	enum nst_err e = nst_addr_add(sb->stack, &a, sandbox_now(sb));
+
+	if (!e && gw->family)
+		e = nst_route_add(sb->stack, &r);
+	if (!e)
+		return 0;
+	log_error("cannot set the address or route of eth0: %s; see --ip and "
+		  "--gateway",
+		  strerror(errno_of(e)));
+	return -errno_of(e);
+}
+
+/* The interface that a link has added: the last one. */
+static uint32_t newest_nic(const struct nst_stack *st)
+{
+	uint32_t last = 0, i = 0;
+
+	while ((i = nst_nic_next(st, i)))
+		last = i;
+	return last;
+}
+
+static int start_tap(struct sandbox *sb)
+{
+	const struct options *o = sb->opt;
+	int rc = tap_link_new(sb, o->tap_name, &sb->link);
+
+	if (rc)
+		return rc;
+	if (!sb->ifindex)
+		sb->ifindex = newest_nic(sb->stack);
+	rc = add_addr(sb, &o->ip4, o->ip4_len, &o->gw4);
+	return rc ? rc : add_addr(sb, &o->ip6, o->ip6_len, &o->gw6);
+}
+
+static int start_link(struct sandbox *sb)
+{
+	switch (sb->opt->net) {
+	case NET_NAT:
+		return gateway_new(sb);
+	case NET_TAP:
+		return start_tap(sb);
+	case NET_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int start_sockets(struct run *r)
+{
+	int rc = sock_table_new(&r->sb);
+
+	if (!rc)
+		rc = backing_init(&r->sb);
+	r->backing_ready = !rc;
+	if (rc)
+		log_error("cannot set up sockets: %s", strerror(-rc));
+	return rc;
+}
+
+/* Everything that needs no thread; links may already start operations. */
+static int build(struct run *r)
+{
+	int rc = start_loop(&r->sb);
+
+	if (!rc)
+		rc = start_stack(&r->sb);
+	if (!rc)
+		rc = start_capture(&r->sb);
+	if (rc)
+		return rc;
+	sandbox_lock(&r->sb);
+	rc = start_link(&r->sb);
+	if (!rc)
+		rc = start_sockets(r);
+	sandbox_unlock(&r->sb);
+	return rc;
+}
+
+static void *loop_main(void *arg)
+{
+	prctl(PR_SET_NAME, "cordon-loop");
+	loop_run(arg);
+	return NULL;
+}
+
+static int start_threads(struct run *r)
+{
+	int rc = -pthread_create(&r->loop_thread, NULL, loop_main, r->sb.loop);
+
+	r->loop_started = !rc;
+	if (!rc)
+		rc = trapper_start(&r->sb);
+	r->trapper_started = r->loop_started && !rc;
+	if (rc)
+		log_error("cannot start threads: %s", strerror(-rc));
+	return rc;
+}
+
+static void on_child_exit(void *arg)
+{
+	trapper_sweep(arg);
+}
+
+/* Backing sockets are ordinary descriptors: as many as the host lets us. */
+static void raise_nofile(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+/* The opposite order of build(). Threads first: nothing runs beside it. */
+static void take_apart(struct run *r)
+{
+	struct sandbox *sb = &r->sb;
+
+	if (r->trapper_started)
+		trapper_stop(sb);
+	if (r->loop_started) {
+		loop_stop(sb->loop);
+		pthread_join(r->loop_thread, NULL);
+	}
+	if (sb->socks)
+		sock_table_free(sb);
+	if (r->backing_ready)
+		backing_fini(sb);
+	if (sb->gw)
+		gateway_free(sb);
+	if (sb->link && sb->link->free)
+		sb->link->free(sb->link);
+	sb->link = NULL;
+	if (sb->stack)
+		nst_stack_free(sb->stack);
+	if (sb->cap)
+		capture_free(sb->cap);
+	if (sb->loop)
+		loop_free(sb->loop);
+}
+
+static int run_guest(struct run *r, int *term_signal)
+{
+	if (launch_guest(&r->sb, &r->guest))
+		return EXIT_CORDON_FAILED;
+	raise_nofile();
+	if (build(r) || launch_attach(r->guest) || start_threads(r) ||
+	    launch_go(r->guest))
+		return EXIT_CORDON_FAILED;
+	int code = launch_wait(r->guest, on_child_exit, &r->sb, term_signal);
+	launch_kill_rest(r->guest);
+	linger(&r->sb, launch_signal_pending, r->guest);
+	return code;
+}
+
+static int run_parsed(struct run *r, int *term_signal)
+{
+	if (r->opt.log_path) {
+		int rc = log_open(r->opt.log_path);
+		if (rc) {
+			log_error("--log %s: %s; give a file that can be "
+				  "written",
+				  r->opt.log_path, strerror(-rc));
+			return EXIT_CORDON_FAILED;
+		}
+	}
+	sandbox_init(&r->sb, &r->opt);
+	int code = run_guest(r, term_signal);
+	take_apart(r);
+	if (r->guest)
+		launch_fini(r->guest);
+	sandbox_fini(&r->sb);
+	return code;
+}
+
+int cordon_run(int argc, char **argv, int *term_signal)
+{
+	static struct run r;
+	int code = 0;
+
+	*term_signal = 0;
+	if (options_parse(argc, argv, &r.opt))
+		code = EXIT_CORDON_FAILED;
+	else if (r.opt.help)
+		options_usage();
+	else if (r.opt.dry_run)
+		options_show(&r.opt);
+	else
+		code = run_parsed(&r, term_signal);
+	options_fini(&r.opt);
+	return code;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/core/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sentry/core/log.h"
+#include "sentry/gateway/gateway.h"
+#include "sentry/link/link.h"
+#include "sentry/loop/loop.h"
+
+/*
+ * Rounds of one settle. Traffic between the guest and the gateway can keep
+ * itself going for as long as a guest writes; after this many rounds the lock
+ * is given to whoever waits for it, and the loop goes on at once.
+ */
+#define SETTLE_ROUNDS 256
+
+nst_time sandbox_now(const struct sandbox *sb)
+{
+	struct timespec ts;
+
+	(void)sb;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NST_SEC + ts.tv_nsec;
+}
+
+void sandbox_init(struct sandbox *sb, const struct options *opt)
+{
+	pthread_mutexattr_t attr;
+
+	memset(sb, 0, sizeof *sb);
+	sb->opt = opt;
+	sb->notify_fd = -1;
+	sb->dir_fd = -1;
+	sb->dirty_tail = &sb->dirty;
+	/* Sections are microseconds long: spinning is cheaper than sleeping. */
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&sb->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	sandbox_env_init(sb);
+}
+
+void sandbox_fini(struct sandbox *sb)
+{
+	if (sb->notify_fd >= 0)
+		close(sb->notify_fd);
+	sb->notify_fd = -1;
+	pthread_mutex_destroy(&sb->lock);
+}
+
+int sandbox_dir_new(struct sandbox *sb)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+
+	if (!base || base[0] != '/' || strlen(base) > 40 || access(base, W_OK))
+		base = "/tmp";
+	snprintf(sb->dir, sizeof sb->dir, "%s/cordon-XXXXXX", base);
+	if (!mkdtemp(sb->dir)) {
+		int err = errno;
+		log_error("cannot make a directory in %s: %s; set "
+			  "XDG_RUNTIME_DIR to a writable one",
+			  base, strerror(err));
+		sb->dir[0] = '\0';
+		return -err;
+	}
+	sb->dir_fd = open(sb->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (sb->dir_fd >= 0)
+		return 0;
+	int err = errno;
+	rmdir(sb->dir);
+	sb->dir[0] = '\0';
+	log_error("cannot open its own directory: %s", strerror(err));
+	return -err;
+}
+
+void sandbox_dir_free(struct sandbox *sb)
+{
+	if (sb->dir_fd >= 0)
+		close(sb->dir_fd);
+	sb->dir_fd = -1;
+	if (sb->dir[0])
+		rmdir(sb->dir);
+	sb->dir[0] = '\0';
+}
+
+nst_time sandbox_next_deadline(const struct sandbox *sb)
+{
+	nst_time next = NST_NEVER;
+
+	if (sb->dirty || sb->unsettled)
+		return 0;
+	if (sb->stack)
+		next = nst_next_deadline(sb->stack);
+	if (sb->gw) {
+		nst_time gw = gateway_next_deadline(sb->gw);
+		if (gw < next)
+			next = gw;
+	}
+	return next;
+}
+
+void sandbox_run_timers(struct sandbox *sb)
+{
+	nst_time now = sandbox_now(sb);
+
+	if (sb->stack)
+		nst_run_timers(sb->stack, now);
+	if (sb->gw)
+		gateway_run_timers(sb->gw, now);
+}
+
+void sandbox_lock(struct sandbox *sb)
+{
+	pthread_mutex_lock(&sb->lock);
+}
+
+/* Does the loop sleep past the next deadline? */
+static bool oversleeps(const struct sandbox *sb)
+{
+	if (!sb->loop || loop_is_self(sb->loop))
+		return false;
+	nst_time until = loop_sleeps_until(sb->loop);
+	return until != 0 && sandbox_next_deadline(sb) < until;
+}
+
+void sandbox_unlock(struct sandbox *sb)
+{
+	sandbox_settle(sb);
+	bool wake = oversleeps(sb);
+	struct loop *loop = sb->loop;
+	pthread_mutex_unlock(&sb->lock);
+	if (wake)
+		loop_wake(loop);
+}
+
+/*
+ * Everything that is on the list now, moved to a list of its own; what the
+ * owners mark meanwhile waits for the next round, so that links are pumped in
+ * between. An owner may be forgotten (freed) while it waits in the batch.
+ */
+static bool run_dirty(struct sandbox *sb)
+{
+	struct ep_owner *batch = sb->dirty;
+
+	if (!batch)
+		return false;
+	batch->pprev = &batch;
+	sb->dirty = NULL;
+	sb->dirty_tail = &sb->dirty;
+	while (batch) {
+		struct ep_owner *o = batch;
+		uint32_t events = o->pending;
+
+		owner_forget(sb, o);
+		o->events(o, events);
+	}
+	return true;
+}
+
+void sandbox_settle(struct sandbox *sb)
+{
+	bool more = true;
+
+	if (sb->settling)
+		return;
+	sb->settling = true;
+	for (int i = 0; more && i < SETTLE_ROUNDS; i++) {
+		more = sb->link && sb->link->pump && sb->link->pump(sb->link);
+		more |= run_dirty(sb);
+	}
+	sb->unsettled = more;
+	sb->settling = false;
+}
+
+void owner_mark(struct sandbox *sb, struct ep_owner *o, uint32_t events)
+{
+	o->pending |= events;
+	if (o->pprev)
+		return;
+	o->next = NULL;
+	o->pprev = sb->dirty_tail;
+	*sb->dirty_tail = o;
+	sb->dirty_tail = &o->next;
+}
+
+void owner_forget(struct sandbox *sb, struct ep_owner *o)
+{
+	o->pending = 0;
+	if (!o->pprev)
+		return;
+	*o->pprev = o->next;
+	if (o->next)
+		o->next->pprev = o->pprev;
+	else if (sb->dirty_tail == &o->next)
+		sb->dirty_tail = o->pprev;
+	o->next = NULL;
+	o->pprev = NULL;
+}
