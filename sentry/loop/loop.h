@@ -45,6 +45,9 @@ struct loop_hooks {
 int loop_new(const struct loop_hooks *hooks, struct loop **out);
 /* One line that explains why the kernel refuses io_uring and what to do. */
 const char *loop_refusal(int err);
+/* Longest busy wait before sleeping, in ns (0: none). Default 50 us, none on
+ * one CPU; it adapts below that. Before loop_run. */
+void loop_set_spin(struct loop *l, nst_time max_ns);
 /* Runs until loop_stop. Call on the loop thread. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread, async-signal-safe */
@@ -74,7 +77,8 @@ struct loop_op *loop_poll(struct loop *l, int fd, unsigned events, loop_fn fn,
 /* Multishot receive with provided buffers; res 0 (last): end of stream. It is
  * restarted by the loop when the kernel ends it for want of buffers. For
  * datagram sockets, one event per datagram (up to 65536 bytes), with `from` if
- * want_from. For a tap: read() repeatedly, one event per frame. */
+ * want_from; a datagram socket's errors (ICMP) are events that are not last.
+ * For a tap: read() repeatedly, one event per frame; fd must be O_NONBLOCK. */
 struct loop_op *loop_recv(struct loop *l, int fd, bool want_from, loop_fn fn,
                           void *arg);
 struct loop_op *loop_read(struct loop *l, int fd, loop_fn fn, void *arg);
@@ -85,17 +89,19 @@ void loop_recv_pause(struct loop_op *op, bool paused);
 struct loop_op *loop_connect(struct loop *l, int fd,
                              const struct sockaddr *sa, socklen_t len,
                              loop_fn fn, void *arg);
-/* Multishot accept: res is the new fd (CLOEXEC | NONBLOCK). */
+/* Multishot accept: res is the new fd (CLOEXEC | NONBLOCK), the callback's.
+ * Without fds or memory: that -errno, not last; tried again 20 ms later. */
 struct loop_op *loop_accept(struct loop *l, int fd, loop_fn fn, void *arg);
 /* Cancels; NULL allowed. */
 void loop_cancel(struct loop *l, struct loop_op *op);
-/* Cancels and closes fd once the kernel holds no request on it. */
+/* Cancels and closes fd once the kernel holds no request on it (every other
+ * operation on fd must have been cancelled too). op NULL allowed. */
 void loop_cancel_close(struct loop *l, struct loop_op *op, int fd);
 
 /*
  * A small synchronous ring of the trap thread: accepts from a listener that may
  * be blocking, without blocking (IORING_ACCEPT_DONTWAIT; kernels before 6.10:
- * poll first, documented race). Returns fd (CLOEXEC) or -errno, -EAGAIN.
+ * an accept that is cancelled in the same submission). Returns fd (CLOEXEC) or -errno, -EAGAIN.
  * Thread-safe by its own lock.
  */
 int loop_accept_now(struct loop *l, int fd);
