@@ -20,11 +20,10 @@ enum field_type {
 };
 
 enum row_flags {
-	R_V6 = 1 << 0,           /* AF_INET6 sockets only: NOPROTOOPT */
-	R_UNBOUND = 1 << 1,      /* INVAL once bound */
-	R_NO_STREAM = 1 << 2,    /* INVAL for TCP */
-	R_V6_NO_STREAM = 1 << 3, /* NOPROTOOPT for TCP */
-	R_STRICT_BOOL = 1 << 4,  /* only 0 and 1 */
+	R_UNBOUND = 1 << 0,      /* INVAL once bound */
+	R_NO_STREAM = 1 << 1,    /* INVAL for TCP */
+	R_V6_NO_STREAM = 1 << 2, /* NOPROTOOPT for TCP */
+	R_STRICT_BOOL = 1 << 3,  /* only 0 and 1 */
 };
 
 struct row {
@@ -34,14 +33,9 @@ struct row {
 };
 
 #define AT(field) offsetof(struct sock_opts, field)
-#define BOOL(field)                                                            \
-	{                                                                      \
-		F_BOOL, 0, AT(field), 0, 0                                     \
-	}
-#define BOOL6(field)                                                           \
-	{                                                                      \
-		F_BOOL, R_V6, AT(field), 0, 0                                  \
-	}
+/* clang-format off */
+#define BOOL(field) {F_BOOL, 0, AT(field), 0, 0}
+/* clang-format on */
 
 static const struct row rows[NST_OPT_COUNT] = {
     [NST_SO_REUSEADDR] = BOOL(reuseaddr),
@@ -51,14 +45,20 @@ static const struct row rows[NST_OPT_COUNT] = {
     [NST_SO_OOBINLINE] = BOOL(oobinline),
     [NST_SO_DONTROUTE] = BOOL(dontroute),
     [NST_SO_NO_CHECK] = BOOL(no_check),
+    [NST_SO_SNDBUF] = {F_U32, 0, AT(sndbuf), 0, 0},
+    [NST_SO_RCVBUF] = {F_U32, 0, AT(rcvbuf), 0, 0},
+    [NST_SO_RCVLOWAT] = {F_U32, 0, AT(rcvlowat), 0, 0},
     [NST_SO_LINGER] = {F_I32, 0, AT(linger_s), -1, INT32_MAX},
-    [NST_SO_PRIORITY] = {F_U32, 0, AT(priority), 0, INT32_MAX},
+    [NST_SO_PRIORITY] = {F_U32, 0, AT(priority), INT32_MIN, INT32_MAX},
     [NST_SO_MARK] = {F_U32, 0, AT(mark), INT32_MIN, INT32_MAX},
     [NST_SO_BINDTOIFINDEX] = {F_U32, 0, AT(bound_if), 0, INT32_MAX},
     [NST_SO_TIMESTAMP] = {F_U8, 0, AT(timestamp), 0, 2},
     [NST_SO_MAX_PACING_RATE] = {F_U64, 0, AT(max_pacing_rate), 0, 0},
     [NST_SO_BUSY_POLL] = {F_U32, 0, AT(busy_poll), 0, INT32_MAX},
     [NST_SO_INCOMING_CPU] = {F_U32, 0, AT(incoming_cpu), INT32_MIN, INT32_MAX},
+    [NST_IP_TTL] = {F_U8, 0, AT(ttl), 0, 0},
+    [NST_IP_TOS] = {F_U8, 0, AT(tos), 0, 0},
+    [NST_IP_MULTICAST_TTL] = {F_U8, 0, AT(mc_ttl), 0, 0},
     [NST_IP_MTU_DISCOVER] = {F_U8, 0, AT(mtu_disc), 0, 5},
     [NST_IP_FREEBIND] = BOOL(freebind),
     [NST_IP_TRANSPARENT] = BOOL(transparent),
@@ -70,27 +70,28 @@ static const struct row rows[NST_OPT_COUNT] = {
     [NST_IP_MULTICAST_LOOP] = BOOL(mc_loop),
     [NST_IP_MULTICAST_IF] = {F_U32, R_NO_STREAM, AT(mc_if), 0, INT32_MAX},
     [NST_IP_BIND_ADDRESS_NO_PORT] = BOOL(bind_no_port),
-    [NST_IPV6_V6ONLY] = {F_BOOL, R_V6 | R_UNBOUND, AT(v6only), 0, 0},
-    [NST_IPV6_MTU_DISCOVER] = {F_U8, R_V6, AT(mtu_disc6), 0, 5},
-    [NST_IPV6_RECVHOPLIMIT] = BOOL6(recvhoplimit),
-    [NST_IPV6_RECVTCLASS] = BOOL6(recvtclass),
-    [NST_IPV6_RECVPKTINFO] = BOOL6(recvpktinfo6),
-    [NST_IPV6_RECVERR] = BOOL6(recverr6),
-    [NST_IPV6_MULTICAST_LOOP] = {F_BOOL, R_V6 | R_STRICT_BOOL, AT(mc_loop6), 0,
-				 1},
-    [NST_IPV6_MULTICAST_IF] = {F_U32, R_V6 | R_V6_NO_STREAM, AT(mc_if6), 0,
-			       INT32_MAX},
-    [NST_IPV6_UNICAST_HOPS] = {F_I16, R_V6, AT(hops6), -1, 255},
-    [NST_IPV6_DONTFRAG] = BOOL6(dontfrag6),
+    [NST_IPV6_V6ONLY] = {F_BOOL, R_UNBOUND, AT(v6only), 0, 0},
+    [NST_IPV6_TCLASS] = {F_U8, 0, AT(tclass), 0, 0},
+    [NST_IPV6_MULTICAST_HOPS] = {F_I16, 0, AT(mc_hops6), 0, 0},
+    [NST_IPV6_MTU] = {F_U32, 0, AT(frag_size6), 0, INT32_MAX},
+    [NST_IPV6_MTU_DISCOVER] = {F_U8, 0, AT(mtu_disc6), 0, 5},
+    [NST_IPV6_RECVHOPLIMIT] = BOOL(recvhoplimit),
+    [NST_IPV6_RECVTCLASS] = BOOL(recvtclass),
+    [NST_IPV6_RECVPKTINFO] = BOOL(recvpktinfo6),
+    [NST_IPV6_RECVERR] = BOOL(recverr6),
+    [NST_IPV6_MULTICAST_LOOP] = {F_BOOL, R_STRICT_BOOL, AT(mc_loop6), 0, 1},
+    [NST_IPV6_MULTICAST_IF] = {F_U32, R_V6_NO_STREAM, AT(mc_if6), 0, INT32_MAX},
+    [NST_IPV6_UNICAST_HOPS] = {F_I16, 0, AT(hops6), -1, 255},
+    [NST_IPV6_DONTFRAG] = BOOL(dontfrag6),
 };
 
-static enum nst_err refuse(const struct nst_sock *s, const struct row *r)
+/* LINUX: SOL_IP is unknown to IPv6 raw sockets; IPPROTO_IPV6 to IPv4 ones. */
+static bool wrong_level(const struct nst_sock *s, enum nst_opt opt)
 {
-	if (r->type == F_NONE || ((r->flags & R_V6) && s->family != 6))
-		return NST_E_NOPROTOOPT;
-	if ((r->flags & R_V6_NO_STREAM) && s->kind == SOCK_K_TCP)
-		return NST_E_NOPROTOOPT;
-	return NST_OK;
+	if (opt >= NST_IP_TTL && opt < NST_IPV6_V6ONLY)
+		return s->kind == SOCK_K_RAW && s->family == 6;
+	return opt >= NST_IPV6_V6ONLY && opt < NST_TCP_NODELAY &&
+	       s->family != 6;
 }
 
 static enum nst_err in_range(const struct nst_sock *s, const struct row *r,
@@ -98,7 +99,10 @@ static enum nst_err in_range(const struct nst_sock *s, const struct row *r,
 {
 	if ((r->flags & R_NO_STREAM) && s->kind == SOCK_K_TCP)
 		return NST_E_INVAL;
-	if ((r->flags & R_UNBOUND) && s->local.port)
+	if ((r->flags & R_V6_NO_STREAM) && s->kind == SOCK_K_TCP)
+		return NST_E_NOPROTOOPT;
+	/* LINUX: a raw socket counts as bound to its protocol */
+	if ((r->flags & R_UNBOUND) && (s->local.port || s->kind == SOCK_K_RAW))
 		return NST_E_INVAL;
 	if (r->type == F_U64)
 		return NST_OK;
@@ -182,7 +186,7 @@ static enum nst_err set_mc_ttl(struct nst_sock *s, int64_t v)
 
 static enum nst_err set_mc_hops(struct nst_sock *s, int64_t v)
 {
-	if (s->family != 6 || s->kind == SOCK_K_TCP)
+	if (s->kind == SOCK_K_TCP)
 		return NST_E_NOPROTOOPT;
 	if (v < -1 || v > 255)
 		return NST_E_INVAL;
@@ -192,8 +196,6 @@ static enum nst_err set_mc_hops(struct nst_sock *s, int64_t v)
 
 static enum nst_err set_tclass(struct nst_sock *s, int64_t v)
 {
-	if (s->family != 6)
-		return NST_E_NOPROTOOPT;
 	if (v < -1 || v > 255)
 		return NST_E_INVAL;
 	set_tos(s, &s->opt.tclass, v == -1 ? 0 : v);
@@ -205,10 +207,34 @@ static void set_lowat(struct nst_sock *s, int64_t v)
 	s->opt.rcvlowat = v < 0 ? INT32_MAX : v ? (uint32_t)v : 1;
 }
 
+/* LINUX: unlike SO_BINDTOIFINDEX, these want an interface that exists. */
+static enum nst_err set_mc_if(struct nst_sock *s, enum nst_opt opt, int64_t v)
+{
+	enum nst_err e = in_range(s, &rows[opt], v);
+	struct nst_nic_info info;
+
+	if (!e && v && nst_nic_get(s->st, (uint32_t)v, &info))
+		e = opt == NST_IP_MULTICAST_IF ? NST_E_ADDRNOTAVAIL
+					       : NST_E_NODEV;
+	if (!e)
+		store(&s->opt, &rows[opt], v);
+	return e;
+}
+
+static enum nst_err set_by_row(struct nst_sock *s, enum nst_opt opt, int64_t v)
+{
+	enum nst_err e = in_range(s, &rows[opt], v);
+
+	if (!e)
+		store(&s->opt, &rows[opt], v);
+	return e;
+}
+
 enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v)
 {
-	enum nst_err e;
-
+	if ((unsigned)opt >= NST_OPT_COUNT || rows[opt].type == F_NONE ||
+	    wrong_level(s, opt))
+		return NST_E_NOPROTOOPT;
 	switch (opt) {
 	case NST_SO_SNDBUF:
 		set_buf(&s->opt.sndbuf, v, SOCK_MIN_SNDBUF);
@@ -230,30 +256,28 @@ enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v)
 		return set_tclass(s, v);
 	case NST_IPV6_MULTICAST_HOPS:
 		return set_mc_hops(s, v);
+	case NST_IP_MULTICAST_IF:
+	case NST_IPV6_MULTICAST_IF:
+		return set_mc_if(s, opt, v);
+	case NST_IPV6_MTU:
+		/* LINUX: 0 lifts it; no smaller than IPv6 demands of links */
+		if (v && v < 1280)
+			return NST_E_INVAL;
+		return set_by_row(s, opt, v);
 	default:
-		break;
+		return set_by_row(s, opt, v);
 	}
-	if ((unsigned)opt >= NST_OPT_COUNT)
-		return NST_E_NOPROTOOPT;
-	e = refuse(s, &rows[opt]);
-	if (!e)
-		e = in_range(s, &rows[opt], v);
-	if (!e)
-		store(&s->opt, &rows[opt], v);
-	return e;
 }
 
 /* MTU of the path to the peer. */
 static enum nst_err get_mtu(const struct nst_sock *s, int64_t *v)
 {
 	struct ip_path path;
-	enum nst_err e;
 
 	if (!s->remote.addr.family)
 		return NST_E_NOTCONN;
-	e = ip_path_find(s->st, &s->remote.addr, &s->local.addr,
-			 s->opt.bound_if, true, &path);
-	if (e)
+	if (ip_path_find(s->st, &s->remote.addr, &s->local.addr,
+			 s->opt.bound_if, true, &path))
 		return NST_E_NOTCONN;
 	*v = path.mtu;
 	return NST_OK;
@@ -262,49 +286,15 @@ static enum nst_err get_mtu(const struct nst_sock *s, int64_t *v)
 enum nst_err sock_opt_get(const struct nst_sock *s, enum nst_opt opt,
 			  int64_t *v)
 {
-	const struct sock_opts *o = &s->opt;
-	bool six = s->family == 6;
-	enum nst_err e;
-
-	switch (opt) {
-	case NST_SO_SNDBUF:
-		*v = o->sndbuf;
-		return NST_OK;
-	case NST_SO_RCVBUF:
-		*v = o->rcvbuf;
-		return NST_OK;
-	case NST_SO_RCVLOWAT:
-		*v = o->rcvlowat;
-		return NST_OK;
-	case NST_IP_TTL:
-		*v = o->ttl ? o->ttl : IP_TTL_DEFAULT;
-		return NST_OK;
-	case NST_IP_TOS:
-		*v = o->tos;
-		return NST_OK;
-	case NST_IP_MULTICAST_TTL:
-		*v = o->mc_ttl;
-		return NST_OK;
-	case NST_IP_MTU:
-		return get_mtu(s, v);
-	case NST_IPV6_MTU:
-		return six ? get_mtu(s, v) : NST_E_NOPROTOOPT;
-	case NST_IPV6_TCLASS:
-		*v = o->tclass;
-		return six ? NST_OK : NST_E_NOPROTOOPT;
-	case NST_IPV6_MULTICAST_HOPS:
-		*v = o->mc_hops6;
-		return six && s->kind != SOCK_K_TCP ? NST_OK : NST_E_NOPROTOOPT;
-	case NST_IPV6_UNICAST_HOPS:
-		*v = o->hops6 < 0 ? IP_TTL_DEFAULT : o->hops6;
-		return six ? NST_OK : NST_E_NOPROTOOPT;
-	default:
-		break;
-	}
-	if ((unsigned)opt >= NST_OPT_COUNT)
+	if ((unsigned)opt >= NST_OPT_COUNT || wrong_level(s, opt))
 		return NST_E_NOPROTOOPT;
-	e = refuse(s, &rows[opt]);
-	if (!e)
-		*v = fetch(o, &rows[opt]);
-	return e;
+	if (opt == NST_IP_MTU || opt == NST_IPV6_MTU)
+		return get_mtu(s, v);
+	if (rows[opt].type == F_NONE)
+		return NST_E_NOPROTOOPT;
+	*v = fetch(&s->opt, &rows[opt]);
+	if ((opt == NST_IP_TTL && *v == 0) ||
+	    (opt == NST_IPV6_UNICAST_HOPS && *v < 0))
+		*v = IP_TTL_DEFAULT;
+	return NST_OK;
 }

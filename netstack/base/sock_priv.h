@@ -51,6 +51,7 @@ struct sock_opts {
 	int32_t linger_s; /* -1: off */
 	int32_t raw_csum_off;
 	uint32_t priority, mark, bound_if, mc_if, mc_if6;
+	uint32_t frag_size6; /* IPV6_MTU as set: fragments no larger; 0: none */
 	uint32_t rcvlowat, sndbuf, rcvbuf;
 	uint64_t max_pacing_rate; /* bytes/s, UINT64_MAX: none */
 	uint32_t busy_poll, incoming_cpu;
