@@ -20,6 +20,6 @@ int filter_build(uint64_t magic, struct sock_fprog *out);
 int filter_install(const struct sock_fprog *prog);
 /* Evaluates a program over one call, as the kernel would (tests, doctor). */
 uint32_t filter_eval(const struct sock_fprog *prog, int nr, uint32_t arch,
-                     const uint64_t args[6]);
+		     const uint64_t args[6]);
 
 #endif
