@@ -9,14 +9,14 @@ import traceback
 
 import host
 
-MODULES = ["http", "servers", "tools", "publish", "tap", "isolation", "kill",
-           "manners"]
+MODULES = ["http", "servers", "tools", "publish", "tap", "syn", "isolation",
+           "kill", "manners"]
 
 
 def tests_of(module):
     m = importlib.import_module(f"e2e.test_{module}")
     for name in dir(m):
-        if name.startswith("test_"):
+        if name.startswith("test_") and callable(getattr(m, name)):
             yield name[5:], getattr(m, name)
 
 
