@@ -32,7 +32,11 @@
 	X(IcmpOutEchoReps) X(IcmpNoMatch) X(Icmp6InMsgs) X(Icmp6InErrors) \
 	X(Icmp6InCsumErrors) X(Icmp6OutMsgs) \
 	X(NeighUnresolvedDrops) X(NeighFailed) X(NeighTableFull) \
-	X(ArpInMalformed) X(NdpInMalformed) X(NdpInHopLimit)
+	X(ArpInMalformed) X(ArpConflicts) X(NdpInMalformed) \
+	X(NdpInHopLimit) X(NdpInIgnored) X(NdpConflicts) \
+	X(IpInMartians) X(IpInSourceRoutes) X(IpForwDisabled) \
+	X(Ip6InExtErrors) X(McastInMalformed) X(McastGroupLimit) \
+	X(IcmpInIgnored) X(IcmpOutErrors) X(PmtuUpdates)
 #define NST_COUNTERS_UDP(X) \
 	X(UdpInDatagrams) X(UdpNoPorts) X(UdpInErrors) X(UdpOutDatagrams) \
 	X(UdpRcvbufErrors) X(UdpSndbufErrors) X(UdpInCsumErrors) \

@@ -144,6 +144,8 @@ enum nst_err {
 	NST_E_NOENT,        /* address or route does not exist */
 	NST_E_PROTO,        /* ICMP parameter problem / protocol unreachable */
 	NST_E_DOMAIN,       /* option value out of the option's domain (EDOM) */
+	NST_E_HOSTDOWN,     /* ICMP host unknown (EHOSTDOWN) */
+	NST_E_NONET,        /* ICMP source host isolated (ENONET) */
 	NST_E_COUNT
 };
 

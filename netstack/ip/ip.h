@@ -19,9 +19,9 @@ struct ip_path {
 	struct nst_addr src, dst;
 	struct nst_addr next_hop; /* dst itself when on-link */
 	uint32_t ifindex;
-	uint32_t mtu; /* of the path: PMTU cache or interface, IP bytes */
+	uint32_t mtu;       /* of the path: PMTU cache or interface, IP bytes */
 	uint32_t link_caps; /* of the interface: TSO, checksum; loopback has
-	                       both */
+			       both */
 	bool loopback;      /* delivered to ourselves */
 	bool bcast, mcast;
 };
@@ -29,23 +29,25 @@ struct ip_path {
 /*
  * Looks up the way to dst. src (may be NULL or family 0: chosen, RFC 6724 or
  * the interface's primary IPv4 address) must be ours unless `spoof`.
- * ifindex 0: any. NETUNREACH, NETDOWN, ADDRNOTAVAIL, INVAL.
+ * ifindex 0: any. LINUX: an unspecified dst means ourselves: use out->dst.
+ * NETUNREACH, NETDOWN, ADDRNOTAVAIL, INVAL, NODEV.
  */
 NST_MUST_CHECK enum nst_err ip_path_find(struct nst_stack *st,
-                                         const struct nst_addr *dst,
-                                         const struct nst_addr *src,
-                                         uint32_t ifindex, bool spoof,
-                                         struct ip_path *out);
+					 const struct nst_addr *dst,
+					 const struct nst_addr *src,
+					 uint32_t ifindex, bool spoof,
+					 struct ip_path *out);
 
 struct ip_out {
 	uint8_t proto;
-	uint8_t ttl; /* or hop limit; 0 becomes 64 */
-	uint8_t tos; /* or traffic class */
-	bool df;     /* IPv4: set DF, never fragment: MSGSIZE instead */
+	uint8_t ttl;        /* or hop limit; 0 becomes 64 */
+	uint8_t tos;        /* or traffic class */
+	bool df;            /* IPv4: set DF, never fragment: MSGSIZE instead */
 	bool no_local_frag; /* IPv6 counterpart */
 	uint32_t flow_label;
+	bool no_mc_loop;        /* multicast: our own members do not hear it */
 	struct nst_sock *owner; /* told asynchronously when resolution fails:
-	                           icmp-style error HOSTUNREACH; may be NULL */
+				   icmp-style error HOSTUNREACH; may be NULL */
 };
 
 /*
@@ -55,10 +57,10 @@ struct ip_out {
  * are counted and the packet freed.
  */
 enum nst_err ip_send(struct nst_stack *st, const struct ip_path *path,
-                     const struct ip_out *o, struct nst_pkt *pkt);
+		     const struct ip_out *o, struct nst_pkt *pkt);
 /* A packet that already has its IP header (raw sockets with HDRINCL). */
 enum nst_err ip_send_hdrincl(struct nst_stack *st, const struct ip_path *path,
-                             struct nst_pkt *pkt);
+			     struct nst_pkt *pkt);
 
 /* What came with a packet that is handed to a transport. */
 struct ip_in {
@@ -67,16 +69,16 @@ struct ip_in {
 	uint32_t ifindex;
 	uint32_t l4_bytes; /* transport header and payload */
 	bool bcast, mcast; /* by destination address */
-	bool local;        /* dst is one of our addresses (false: anycast NIC) */
+	bool local; /* dst is one of our addresses (false: anycast NIC) */
 	uint16_t hdr_bytes; /* IP header(s) in front of data, still in memory */
 };
 
 /* Pseudo-header sum, uncomplemented, folded; to start a checksum with. */
 uint16_t ip_pseudo_sum(const struct nst_addr *src, const struct nst_addr *dst,
-                       uint8_t proto, uint32_t l4_bytes);
+		       uint8_t proto, uint32_t l4_bytes);
 /* Verifies the transport checksum over the packet (data = l4 header). */
 NST_MUST_CHECK bool ip_l4_csum_ok(const struct nst_pkt *pkt,
-                                  const struct ip_in *in);
+				  const struct ip_in *in);
 
 /*
  * Transports, called by ip_in.c; each takes the packet, whose data starts at
@@ -85,12 +87,11 @@ NST_MUST_CHECK bool ip_l4_csum_ok(const struct nst_pkt *pkt,
 void tcp_in(struct nst_stack *st, struct nst_pkt *pkt, const struct ip_in *in);
 void udp_in(struct nst_stack *st, struct nst_pkt *pkt, const struct ip_in *in);
 /* An ICMP echo reply for a ping socket; data = ICMP header. */
-void ping_in(struct nst_stack *st, struct nst_pkt *pkt,
-             const struct ip_in *in);
+void ping_in(struct nst_stack *st, struct nst_pkt *pkt, const struct ip_in *in);
 /* Raw sockets see every delivered packet first; borrows pkt. True: at least
  * one took it (suppresses protocol unreachable). */
 bool raw_in(struct nst_stack *st, const struct nst_pkt *pkt,
-            const struct ip_in *in);
+	    const struct ip_in *in);
 
 /* An ICMP error about something that we sent (or failed resolution). */
 struct icmp_err {
@@ -98,7 +99,7 @@ struct icmp_err {
 	bool hard;        /* RFC 1122 4.2.3.9, as Linux's icmp_err_convert */
 	uint8_t origin;   /* 1 local, 2 ICMP, 3 ICMPv6 */
 	uint8_t type, code;
-	uint32_t info;    /* MTU */
+	uint32_t info; /* MTU */
 	struct nst_addr offender;
 	struct nst_addr src, dst; /* of the packet quoted: src is ours */
 	uint8_t proto;
@@ -113,28 +114,39 @@ void raw_icmp(struct nst_stack *st, const struct icmp_err *e);
 /* Sends an ICMP error about `pkt` (data at transport header, IP header still
  * in front of it); borrows. Rate-limited, RFC 1122 3.2.2 rules applied. */
 void icmp_send_unreach(struct nst_stack *st, const struct nst_pkt *pkt,
-                       const struct ip_in *in, enum nst_err why);
+		       const struct ip_in *in, enum nst_err why);
+/*
+ * The same when the packet itself is gone: `l4` is the transport header and
+ * what followed it in a packet of src to dst. For verdicts that come later
+ * (forwarders). Borrows.
+ */
+void icmp_send_about(struct nst_stack *st, const struct nst_addr *src,
+		     const struct nst_addr *dst, uint8_t proto, const void *l4,
+		     uint32_t l4_bytes, enum nst_err why);
 /* Remembers a path MTU (RFC 1191, 8201); used by ip_path_find. */
 void ip_pmtu_update(struct nst_stack *st, const struct nst_addr *dst,
-                    uint32_t mtu);
+		    uint32_t mtu);
 /* Tells the neighbour code that dst was just heard from (RFC 4861 7.3.1). */
 void ip_confirm(struct nst_stack *st, const struct nst_addr *dst,
-                uint32_t ifindex);
+		uint32_t ifindex);
 
 /* Multicast membership of the host (counted per group and interface). */
 NST_MUST_CHECK enum nst_err ip_mcast_join(struct nst_stack *st,
-                                          const struct nst_addr *group,
-                                          uint32_t ifindex);
+					  const struct nst_addr *group,
+					  uint32_t ifindex);
 void ip_mcast_leave(struct nst_stack *st, const struct nst_addr *group,
-                    uint32_t ifindex);
+		    uint32_t ifindex);
 
 /* Life of the layers, called by stack.c. */
-struct ip_layer *ip_layer_new(struct nst_stack *st); /* adds lo, 127.0.0.1, ::1 */
+struct ip_layer *
+ip_layer_new(struct nst_stack *st); /* adds lo, 127.0.0.1, ::1 */
 void ip_layer_free(struct nst_stack *st);
 struct tcp_layer *tcp_layer_new(struct nst_stack *st);
 void tcp_layer_free(struct nst_stack *st); /* frees its sockets too */
 struct dgram_layer *dgram_layer_new(struct nst_stack *st);
 void dgram_layer_free(struct nst_stack *st);
+/* Consistency of neighbours, reassembly, routes (tests). */
+bool ip_layer_check(const struct nst_stack *st);
 /* A loopback packet is delivered (stack_leave calls this): IP header first. */
 void ip_in_loop(struct nst_stack *st, struct nst_pkt *pkt);
 

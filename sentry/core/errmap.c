@@ -35,6 +35,8 @@ static const int errno_table[NST_E_COUNT] = {
     [NST_E_NOENT] = ENOENT,
     [NST_E_PROTO] = EPROTO,
     [NST_E_DOMAIN] = EDOM,
+    [NST_E_HOSTDOWN] = EHOSTDOWN,
+    [NST_E_NONET] = ENONET,
 };
 
 /* Errors that the host's network knows and netstack has no word of its own
@@ -43,7 +45,6 @@ static const struct {
 	int err;
 	enum nst_err e;
 } nearest[] = {
-    {EHOSTDOWN, NST_E_HOSTUNREACH}, {ENONET, NST_E_HOSTUNREACH},
     {ENETRESET, NST_E_CONNRESET},   {EINTR, NST_E_AGAIN},
     {EMFILE, NST_E_NOBUFS},         {ENFILE, NST_E_NOBUFS},
     {ESHUTDOWN, NST_E_PIPE},        {ENOPROTOOPT, NST_E_NOPROTOOPT},
