@@ -12,12 +12,12 @@
 
 /* proto: IP protocol number. */
 bool policy_allows(const struct options *o, uint8_t proto,
-                   const struct nst_sockaddr *to);
+		   const struct nst_sockaddr *to);
 /*
  * Parses RULE = [PROTO:]ADDR[/LEN][:PORT[-PORT]] | PROTO | * ; IPv6 addresses
  * in brackets when a port follows. -EINVAL with a reason in *why.
  */
 int policy_parse(const char *text, bool allow, struct opt_rule *out,
-                 const char **why);
+		 const char **why);
 
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The DNS forwarder: servers on port 53 of addresses in the sandbox, relaying
+ * to the host's name servers. Split into servers (dns.c), queries by UDP
+ * (dns_udp.c) and by TCP (dns_tcp.c). All under the stack lock.
+ */
+#ifndef SENTRY_GATEWAY_DNS_H
+#define SENTRY_GATEWAY_DNS_H
+
+#include "sentry/gateway/relay.h"
+#include "sentry/gateway/resolvers.h"
+
+#define DNS_PORT 53
+#define DNS_SERVERS_MAX 8
+
+/* Port 53 of one address, UDP and TCP. */
+struct dns_server {
+	struct ep_owner udp_owner, tcp_owner;
+	struct dns *dns;
+	struct nst_stack *stack; /* the gateway's or the guest's */
+	struct nst_addr addr;
+	struct nst_dgram *udp;
+	struct nst_tcp *tcp; /* listener */
+};
+
+struct dns_query;
+TAILQ_HEAD(dns_query_list, dns_query);
+
+struct dns {
+	struct gateway *gw;
+	struct resolvers resolvers;
+	struct dns_server server[DNS_SERVERS_MAX];
+	size_t nservers;
+	struct dns_query_list queries;
+	size_t nqueries;
+};
+
+/* Does the policy let the guest ask? The forwarder counts as UDP or TCP to the
+ * DNS address, whatever address the guest used. */
+bool dns_allowed(const struct dns *dns, uint8_t proto);
+/* Re-reads the name servers if need be; to be called before each use. */
+void dns_refresh(struct dns *dns, nst_time now);
+/* UDP datagrams wait; connections wait; owners' events. */
+void dns_udp_events(struct ep_owner *o, uint32_t events);
+void dns_tcp_events(struct ep_owner *o, uint32_t events);
+void dns_udp_free_all(struct dns *dns);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Published ports (-p): host sockets bound before the guest starts, whose
+ * connections and datagrams are carried to the guest. publish.c binds,
+ * publish_tcp.c and publish_udp.c carry. All under the stack lock.
+ */
+#ifndef SENTRY_GATEWAY_PUBLISH_H
+#define SENTRY_GATEWAY_PUBLISH_H
+
+#include "sentry/gateway/relay.h"
+
+struct pub_peer;
+LIST_HEAD(pub_bucket, pub_peer);
+#define PUB_BUCKETS 256 /* power of two */
+
+/* One bound host socket. */
+struct pub_port {
+	struct gateway *gw;
+	struct gw_timer retry; /* accept again */
+	int fd;
+	struct loop_op *op;
+	uint8_t family; /* 4, 6: of the host socket */
+	bool udp;
+	uint16_t guest_port;
+};
+
+struct publish {
+	struct pub_port *port;
+	size_t nports;
+	struct pub_bucket peer[PUB_BUCKETS]; /* UDP */
+	size_t npeers, peers_max;
+	uint8_t key[16];
+};
+
+/*
+ * The guest's address for a client of that family, and the gateway's own that
+ * it is reached from; the other family when the guest lacks that one. False:
+ * it has neither.
+ */
+bool pub_addrs(const struct gateway *gw, uint8_t family, struct nst_addr *from,
+	       struct nst_addr *to);
+/* Binds ep to the gateway's address, port to be chosen at connect. */
+enum nst_err pub_bind(struct nst_sock *s, const struct nst_addr *from,
+		      nst_time now);
+/* Begin to take connections or datagrams; -ENOMEM. */
+int pub_tcp_start(struct pub_port *p);
+int pub_udp_start(struct pub_port *p);
+void pub_udp_free_all(struct gateway *gw);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A relay joins one TCP endpoint of the gateway's side (or of the guest's
+ * netstack, for a loopback resolver) with one TCP socket of the host, byte for
+ * byte, half-closes and resets included. Who makes one: flow_tcp.c for the
+ * guest's connections, publish_tcp.c for the host's, dns_tcp.c for queries.
+ *
+ * All under the stack lock. A relay frees itself when both sides are done; any
+ * function that may do so says it. -errno.
+ */
+#ifndef SENTRY_GATEWAY_RELAY_H
+#define SENTRY_GATEWAY_RELAY_H
+
+#include "sentry/gateway/gateway_priv.h"
+
+struct relay;
+
+/* What differs between the three kinds. Each may free the relay. */
+struct relay_kind {
+	/* The host's connection is up; make the guest's side. NULL: it is
+	 * there already. Returns false when it has freed the relay. */
+	bool (*host_up)(struct relay *r);
+	/* The host's connection failed before it was up. */
+	void (*host_failed)(struct relay *r, int err);
+	/* The guest's side failed before it was up. NULL: reset the host. */
+	void (*guest_failed)(struct relay *r, enum nst_err err);
+};
+
+struct relay {
+	struct ep_owner owner; /* first: the endpoint's user */
+	struct gateway *gw;
+	const struct relay_kind *kind;
+	void *ctx; /* the kind's own */
+	TAILQ_ENTRY(relay) all, turn;
+	struct nst_fwd_req *req; /* a SYN that waits for the host's answer */
+	struct nst_tcp *tp;      /* or NULL while there is none */
+	int fd;                  /* or -1 */
+	struct loop_op *op;      /* poll on fd */
+	uint32_t budget;         /* bytes it may still move this turn */
+	uint16_t guest_port;     /* publish: where to connect */
+	uint8_t tried;           /* the kind's count of attempts */
+	bool waiting;            /* in gw->ready */
+	bool host_up, guest_up;  /* handshakes done */
+	bool host_in, host_out;  /* readiness as last seen; edges set them */
+	bool host_hup;           /* RDHUP, HUP or ERR seen: read to the end */
+	bool host_eof;           /* FIN from the host passed to the guest */
+	bool host_gone;          /* writing failed: reset once it is read out */
+	bool guest_eof;          /* FIN from the guest passed to the host */
+};
+
+/* Without memory or beyond the limit (both counted): NULL. */
+struct relay *relay_new(struct gateway *gw, const struct relay_kind *kind,
+			void *ctx);
+/* Frees; what is left of the guest's side is reset, the host's is closed. */
+void relay_free(struct relay *r);
+/* Resets both sides and frees. */
+void relay_reset(struct relay *r);
+/*
+ * Starts a connection to the host: its SYN has left when this returns. Then
+ * kind->host_up or host_failed follows, or has happened already when `local`
+ * (r may be gone). An error returned here called neither.
+ */
+int relay_connect_host(struct relay *r, const struct host_addr *to, bool local);
+/* Takes a connected host socket; the guest's side is not up yet. */
+int relay_take_host(struct relay *r, int fd);
+/* Options of the endpoint r->tp: latency, buffers. */
+void relay_tune_guest(struct relay *r);
+/* Moves what can move. May free. */
+void relay_pump(struct relay *r);
+/* Next turn of those whose budget was used up. */
+void relay_run_ready(struct gateway *gw);
+/* An endpoint's events; also given to owner. May free. */
+void relay_events(struct ep_owner *o, uint32_t events);
+
+#endif
