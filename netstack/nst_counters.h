@@ -40,7 +40,8 @@
 #define NST_COUNTERS_UDP(X) \
 	X(UdpInDatagrams) X(UdpNoPorts) X(UdpInErrors) X(UdpOutDatagrams) \
 	X(UdpRcvbufErrors) X(UdpSndbufErrors) X(UdpInCsumErrors) \
-	X(UdpMemErrors) X(PingInMsgs) X(PingNoSocket) X(RawInMsgs) \
+	X(UdpMemErrors) X(UdpIgnoredMulti) X(PingInMsgs) \
+	X(PingNoSocket) X(RawInMsgs) \
 	X(RawRcvbufErrors) X(DgramErrQueueFull)
 #define NST_COUNTERS_TCP(X) \
 	X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails) \
