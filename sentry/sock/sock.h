@@ -89,6 +89,8 @@ struct sock {
 		bool wants_cmsg; /* metadata options are on: one at a time */
 		int back_name_fd; /* O_PATH of the sentry end's name, or -1 */
 		struct dgram_kept *kept; /* taken back; before the endpoint's */
+		struct dgram_kept *unsent; /* sent natively; no room yet */
+		uint64_t drops; /* native sends that could not be passed on */
 		bool injected; /* so_error was shown on the guest end */
 		bool more;     /* MSG_MORE under way: the endpoint is corked */
 		struct in_addr mc_addr; /* IP_MULTICAST_IF as it was set */

@@ -11,7 +11,7 @@
 #define SIN6_LEN_MIN 24
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0,    0,
-                                          0, 0, 0, 0, 0xff, 0xff};
+					  0, 0, 0, 0, 0xff, 0xff};
 
 static int parse_in(const void *sa, socklen_t len, struct nst_sockaddr *out)
 {
@@ -48,7 +48,7 @@ static int parse_in6(const void *sa, socklen_t len, struct nst_sockaddr *out)
 }
 
 int sockaddr_parse(int domain, const void *sa, socklen_t len,
-                   struct nst_sockaddr *out)
+		   struct nst_sockaddr *out)
 {
 	sa_family_t family;
 
@@ -63,7 +63,7 @@ int sockaddr_parse(int domain, const void *sa, socklen_t len,
 		if (len < SIN6_LEN_MIN)
 			return -EINVAL;
 		return family == AF_INET6 ? parse_in6(sa, len, out)
-		                          : -EAFNOSUPPORT;
+					  : -EAFNOSUPPORT;
 	}
 	if (len < sizeof(struct sockaddr_in))
 		return -EINVAL;
@@ -71,10 +71,10 @@ int sockaddr_parse(int domain, const void *sa, socklen_t len,
 }
 
 static socklen_t build_in(const struct nst_sockaddr *a,
-                          struct sockaddr_storage *out)
+			  struct sockaddr_storage *out)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET,
-	                         .sin_port = htons(a->port)};
+				 .sin_port = htons(a->port)};
 
 	if (a->addr.family == 4)
 		memcpy(&in.sin_addr, a->addr.b, 4);
@@ -83,10 +83,10 @@ static socklen_t build_in(const struct nst_sockaddr *a,
 }
 
 socklen_t sockaddr_build(int domain, const struct nst_sockaddr *a,
-                         struct sockaddr_storage *out)
+			 struct sockaddr_storage *out)
 {
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
-	                           .sin6_port = htons(a->port)};
+				   .sin6_port = htons(a->port)};
 
 	if (domain == AF_INET)
 		return build_in(a, out);
@@ -102,7 +102,7 @@ socklen_t sockaddr_build(int domain, const struct nst_sockaddr *a,
 }
 
 int trap_read_sockaddr(const struct trap *t, uint64_t addr, uint32_t len,
-                       int domain, struct nst_sockaddr *out)
+		       int domain, struct nst_sockaddr *out)
 {
 	struct sockaddr_storage ss;
 	int rc;
@@ -119,8 +119,7 @@ int trap_read_sockaddr(const struct trap *t, uint64_t addr, uint32_t len,
 }
 
 int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
-                        int domain, const struct nst_sockaddr *a,
-                        bool optional)
+			int domain, const struct nst_sockaddr *a, bool optional)
 {
 	struct sockaddr_storage ss;
 	socklen_t full = sockaddr_build(domain, a, &ss);

@@ -13,10 +13,10 @@ static enum trap_verdict fail(struct trap *t, int err)
 }
 
 static enum trap_verdict write_name(struct trap *t,
-                                    const struct nst_sockaddr *a)
+				    const struct nst_sockaddr *a)
 {
 	int rc = trap_write_sockaddr(t, trap_arg(t, 1), trap_arg(t, 2),
-	                             t->sock->domain, a, false);
+				     t->sock->domain, a, false);
 
 	if (rc < 0)
 		return fail(t, -rc);
