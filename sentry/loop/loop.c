@@ -223,43 +223,47 @@ static void relax(void)
 		cpu_relax();
 }
 
-/* Busy waits for up to the current spin time; true: there is work. */
-static bool spin(struct loop *l)
+/*
+ * Busy waits for up to the current spin time; true: there is work. It yields:
+ * whom a write of ours has just woken is often queued on this very CPU.
+ */
+static bool spin(struct loop *l, nst_time began)
 {
-	nst_time end = loop_now() + l->spin.now;
 	nst_time now;
 
 	if (!l->spin.now)
 		return false;
 	do {
+		sched_yield();
 		relax();
 		if (ready(l))
 			return true;
 		now = loop_now();
 		if (now >= l->next_deadline)
 			return true;
-	} while (now < end);
-	l->spin.now /= 2;
-	if (l->spin.now < SPIN_MIN_NS)
-		l->spin.now = 0;
+	} while (now < began + l->spin.now);
 	return false;
 }
 
-/* After a sleep: would a spin have saved it? */
-static void spin_learn(struct loop *l, nst_time began)
+/*
+ * After each wait. A long one was not worth a spin, or others have had the CPU
+ * in our yields: less. A short one: more.
+ */
+static void spin_learn(struct loop *l, nst_time idle)
 {
-	nst_time n = l->spin.now * 2;
+	nst_time n = l->spin.now;
 
-	if (!l->spin.max || loop_now() - began > l->spin.max)
+	if (idle > l->spin.max) {
+		l->spin.now = n / 2 < SPIN_MIN_NS ? 0 : n / 2;
 		return;
-	if (n < SPIN_MIN_NS)
-		n = SPIN_MIN_NS;
+	}
+	n = n ? n * 2 : SPIN_MIN_NS;
 	l->spin.now = n < l->spin.max ? n : l->spin.max;
 }
 
 static void wait_until(struct loop *l, nst_time deadline)
 {
-	nst_time began = loop_now(), left = deadline - began;
+	nst_time left = deadline - loop_now();
 	struct __kernel_timespec ts = {
 	    .tv_sec = left / NST_SEC,
 	    .tv_nsec = left % NST_SEC,
@@ -271,7 +275,6 @@ static void wait_until(struct loop *l, nst_time deadline)
 	/* Errors (ETIME, EINTR, EBUSY) all mean: look again. */
 	(void)io_uring_submit_and_wait_timeout(
 	    &l->ring, &cqe, 1, deadline == NST_NEVER ? NULL : &ts, NULL);
-	spin_learn(l, began);
 }
 
 static void sleep_now(struct loop *l)
@@ -292,12 +295,16 @@ static void sleep_now(struct loop *l)
 static void turn(struct loop *l)
 {
 	unsigned n = batch_run(l);
+	nst_time began;
 
 	if (io_uring_sq_ready(&l->ring) || n == LOOP_BATCH || ready(l))
 		(void)io_uring_submit_and_get_events(&l->ring);
-	if (ready(l) || spin(l))
+	if (ready(l))
 		return;
-	sleep_now(l);
+	began = loop_now();
+	if (!spin(l, began))
+		sleep_now(l);
+	spin_learn(l, loop_now() - began);
 }
 
 /* Ends every request, so that files are released now and not later. */

@@ -93,7 +93,6 @@ struct loop {
 	atomic_bool wake;
 	atomic_bool stop;
 	struct spin spin;
-	nst_time slept; /* when the last sleep began; 0: did not sleep */
 	nst_time next_deadline; /* as of the last batch */
 	/* Stack lock. */
 	struct loop_op *all;

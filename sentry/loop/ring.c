@@ -68,7 +68,9 @@ void ring_down(struct loop *l)
 
 int ring_adopt(struct loop *l)
 {
-	int err = io_uring_enable_rings(&l->ring);
+	/* The shared library of liburing 2.3 forgot io_uring_enable_rings. */
+	int err = io_uring_register((unsigned)l->ring.ring_fd,
+				    IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 
 	if (err < 0)
 		return err;
