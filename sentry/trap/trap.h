@@ -44,6 +44,7 @@ struct trap {
 	nst_time deadline; /* stack clock; 0: none */
 	uint64_t aux;      /* the handler's own, kept over parking */
 	uint8_t pending_ticks;
+	unsigned kicks; /* of the socket, when the handler was called */
 	int fail; /* errno with which the park list answers it, or 0 */
 	struct trap *next, **pprev; /* park list of the socket */
 	struct trap *park_next, **park_pprev; /* everything that is parked */
@@ -73,6 +74,14 @@ ssize_t trap_scatter(const struct trap *t, const struct iovec *v, size_t nv,
 /* False when the notification is no longer valid (guest interrupted, dead):
  * call after reading memory or getting fds, before acting. */
 bool trap_valid(const struct trap *t);
+
+/* Is the calling descriptor in non-blocking mode? */
+bool trap_nonblock(const struct trap *t);
+/* Sets the deadline from SO_RCVTIMEO or SO_SNDTIMEO of the guest's end, once. */
+void trap_set_deadline(struct trap *t, int timeo_opt);
+/* What an interrupted call answers: ERESTARTSYS, or EINTR if it has a time-out
+ * (LINUX: sock_intr_errno). */
+int trap_intr_errno(const struct trap *t);
 
 /* ---- replies; 0, or -ENOENT when it could not be delivered ---- */
 int trap_reply(struct trap *t, int64_t value);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which socket a guest descriptor stands for, and whether its guest end still
+ * exists: identification, jobs that need a dup, sweeps.
+ */
+#include "sentry/sock/sock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sentry/sock/sock_priv.h"
+
+/* ---- identification ---- */
+
+/* Was the other end connected by the sentry itself? The kernel's word for it;
+ * a guest can give a socket of its own any abstract name. */
+static bool peer_is_sentry(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof cred;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       cred.pid == getpid();
+}
+
+/* Id of the accepted child that fd is the guest end of; 0: none. */
+static uint64_t child_id(int fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof un;
+	struct nst_sockaddr peer;
+	uint64_t id;
+
+	if (getpeername(fd, (struct sockaddr *)&un, &len) < 0 ||
+	    !listener_parse_name(&un, len, &id, &peer) || !peer_is_sentry(fd))
+		return 0;
+	return id;
+}
+
+struct sock *sock_of_guest_fd(struct sandbox *sb, int gfd)
+{
+	uint64_t cookie = socket_cookie(gfd), id;
+	struct sock *s;
+
+	if (!cookie)
+		return NULL;
+	s = sock_by_cookie(sb, cookie);
+	if (s)
+		return s;
+	id = child_id(gfd);
+	s = id ? sock_by_id(sb, id) : NULL;
+	if (!s || s->cookie)
+		return NULL;
+	sock_set_cookie(s, cookie);
+	return s;
+}
+
+static bool match_child(void *arg, int dup)
+{
+	return child_id(dup) == *(const uint64_t *)arg;
+}
+
+/* What is needed to look for a guest end without the lock. */
+struct whereabouts {
+	uint64_t cookie, id;
+	pid_t tid;
+	int fd;
+};
+
+static int find_guest_end(struct sandbox *sb, const struct whereabouts *w)
+{
+	uint64_t id = w->id;
+
+	if (w->cookie)
+		return guest_fd_find(sb, w->cookie, w->tid, w->fd);
+	return guest_fd_scan(sb, match_child, &id, NULL, NULL);
+}
+
+/* ---- jobs ---- */
+
+void sock_job(struct sock *s, enum sock_job job)
+{
+	struct sock_table *tb = s->sb->socks;
+
+	if (s->jobs) {
+		s->jobs |= job;
+		return;
+	}
+	s->jobs = job;
+	sock_get(s);
+	s->job_next = NULL;
+	*tb->jobs_tail = s;
+	tb->jobs_tail = &s->job_next;
+}
+
+static struct sock *pop_job(struct sock_table *tb, unsigned *jobs)
+{
+	struct sock *s = tb->jobs;
+
+	if (!s)
+		return NULL;
+	tb->jobs = s->job_next;
+	if (!tb->jobs)
+		tb->jobs_tail = &tb->jobs;
+	*jobs = s->jobs;
+	s->jobs = 0;
+	return s;
+}
+
+/* Runs the jobs of s, found again with a dup of its guest end. Takes the
+ * queue's reference. */
+static void run_jobs_of(struct sandbox *sb, struct sock *s, unsigned jobs,
+			const struct whereabouts *w)
+{
+	int gfd = find_guest_end(sb, w);
+
+	sandbox_lock(sb);
+	if (!s->dead && !s->cookie && gfd >= 0)
+		sock_set_cookie(s, socket_cookie(gfd));
+	if (!s->dead && (jobs & SOCK_JOB_CONNECTED))
+		stream_job_connected(s, gfd);
+	if (!s->dead && (jobs & SOCK_JOB_RESET))
+		stream_job_reset(s, gfd);
+	sock_put(s);
+	sandbox_unlock(sb);
+	if (gfd >= 0)
+		close(gfd);
+}
+
+static bool run_one_job(struct sandbox *sb)
+{
+	struct whereabouts w = {0};
+	unsigned jobs = 0;
+	struct sock *s;
+	bool dead = false;
+
+	sandbox_lock(sb);
+	s = pop_job(sb->socks, &jobs);
+	if (s) {
+		w = (struct whereabouts){s->cookie, s->id, s->hint_tid,
+					 s->hint_fd};
+		dead = s->dead;
+	}
+	if (dead)
+		sock_put(s);
+	sandbox_unlock(sb);
+	if (s && !dead)
+		run_jobs_of(sb, s, jobs, &w);
+	return s != NULL;
+}
+
+void sock_jobs_run(struct sandbox *sb)
+{
+	if (!sb->socks)
+		return;
+	while (__atomic_load_n(&sb->socks->jobs, __ATOMIC_RELAXED)) {
+		if (!run_one_job(sb))
+			return;
+	}
+}
+
+/* ---- sweeps ---- */
+
+/* No peer, so no event when the guest closes it: asked by name. */
+static bool is_probed(const struct sock *s)
+{
+	if (s->name_fd < 0)
+		return false;
+	return s->type != SOCK_STREAM || s->send_fd < 0;
+}
+
+/* No name to ask either (accepted, then reset), or both ways shut and the
+ * kernel does not tell: looked for among the guest's descriptors. */
+static bool is_scanned(const struct sock *s)
+{
+	if (s->type != SOCK_STREAM || s->state != SOCK_CONNECTED)
+		return false;
+	return s->name_fd < 0 && s->send_fd < 0;
+}
+
+/* A scan: the sockets to look for are marked unseen; each dup that is shown
+ * clears its mark. */
+static bool see(void *arg, int dup)
+{
+	struct sandbox *sb = arg;
+	struct sock *s;
+
+	sandbox_lock(sb);
+	s = sock_of_guest_fd(sb, dup);
+	if (s)
+		s->unseen = 0;
+	sandbox_unlock(sb);
+	return false;
+}
+
+static size_t probe_all(struct sandbox *sb)
+{
+	struct sock *s, *next;
+	size_t scanned = 0;
+
+	for (s = sock_next(sb, NULL); s; s = next) {
+		next = sock_next(sb, s);
+		if (is_probed(s) && !backing_alive(s)) {
+			sock_close(s, true);
+			/* Closing may take others along. */
+			next = sock_next(sb, NULL);
+			continue;
+		}
+		if (s->pipe.eof_from_guest && s->send_fd >= 0 &&
+		    stream_check_gone(s)) {
+			next = sock_next(sb, NULL);
+			continue;
+		}
+		if (s->state == SOCK_LISTENING)
+			listener_push(s);
+		scanned += is_scanned(s);
+	}
+	return scanned;
+}
+
+/* A descriptor may be in flight between two processes: only what two scans in
+ * a row have missed is gone. */
+#define UNSEEN_MAX 2
+
+static void close_unseen(struct sandbox *sb, bool mark)
+{
+	struct sock *s, *next;
+
+	for (s = sock_next(sb, NULL); s; s = next) {
+		next = sock_next(sb, s);
+		if (!is_scanned(s))
+			continue;
+		if (mark)
+			s->unseen++;
+		else if (s->unseen >= UNSEEN_MAX)
+			sock_close(s, true);
+	}
+}
+
+void sock_sweep(struct sandbox *sb, bool scan)
+{
+	size_t scanned;
+
+	if (!sb->socks)
+		return;
+	sandbox_lock(sb);
+	scanned = probe_all(sb);
+	if (scan && scanned)
+		close_unseen(sb, true);
+	sandbox_unlock(sb);
+	if (!scan || !scanned)
+		return;
+	(void)guest_fd_scan(sb, see, sb, NULL, NULL);
+	sandbox_lock(sb);
+	close_unseen(sb, false);
+	sandbox_unlock(sb);
+}
+
+/* ---- conflicts ---- */
+
+/* True when s turned out to be gone, and was closed. */
+static bool reap_one(struct sock *s)
+{
+	if (is_probed(s) && !backing_alive(s)) {
+		sock_close(s, true);
+		return true;
+	}
+	if (s->type != SOCK_STREAM || s->state != SOCK_CONNECTED ||
+	    s->send_fd < 0)
+		return false;
+	sock_get(s);
+	stream_pump(s);
+	bool gone = s->dead;
+	sock_put(s);
+	return gone;
+}
+
+bool sock_reap_conflicts(struct sock *s, uint16_t port)
+{
+	bool any = false;
+	size_t i = 0;
+	void *user;
+
+	while ((user = nst_sock_conflict(sock_nst(s), port, i)) != NULL) {
+		struct sock *other = user;
+
+		/* What is closed leaves the list: the i-th is another. */
+		if (other != s && reap_one(other))
+			any = true;
+		else
+			i++;
+	}
+	return any;
+}

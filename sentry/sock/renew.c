@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replacing a used-up guest end in place. An AF_UNIX stream connects once; a
+ * TCP socket may connect again after a failure or after AF_UNSPEC. The file
+ * behind the guest's descriptor is exchanged (ADDFD SETFD), and because epoll
+ * watches files, the registrations are made again: their events and data are
+ * in the epoll's fdinfo, and the kernel keys them by (file, number), so they
+ * are added by a thread whose own descriptor table holds the new file under
+ * the guest's number.
+ */
+#include "sentry/sock/sock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define RENEW_EPOLLS 64 /* epoll sets of one process that are looked after */
+
+struct epoll_reg {
+	int epfd; /* our dup */
+	struct epoll_event ev;
+};
+
+struct regs {
+	struct epoll_reg v[RENEW_EPOLLS];
+	size_t n;
+	int fd;     /* the new guest end, our dup */
+	int number; /* the guest's descriptor */
+};
+
+/* Reads one fdinfo; true: it has our number, event and data are set. */
+static bool fdinfo_reg(pid_t tid, const char *name, int number,
+		       struct epoll_event *ev)
+{
+	char path[64], line[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/fdinfo/%.16s", tid, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof line, f)) {
+		unsigned long long data;
+		unsigned events;
+		int tfd;
+
+		if (sscanf(line, "tfd: %d events: %x data: %llx", &tfd, &events,
+			   &data) != 3 ||
+		    tfd != number)
+			continue;
+		ev->events = events;
+		ev->data.u64 = data;
+		found = true;
+	}
+	fclose(f);
+	return found;
+}
+
+static bool is_epoll(int dirfd, const char *name)
+{
+	char target[64];
+	ssize_t n = readlinkat(dirfd, name, target, sizeof target - 1);
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	return strstr(target, "[eventpoll]") != NULL;
+}
+
+static void regs_read(struct trap *t, struct regs *r)
+{
+	pid_t tid = (pid_t)t->n.pid;
+	struct dirent *e;
+	char path[32];
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", tid);
+	d = opendir(path);
+	while (d && r->n < RENEW_EPOLLS && (e = readdir(d)) != NULL) {
+		struct epoll_reg *reg = &r->v[r->n];
+
+		if (!is_epoll(dirfd(d), e->d_name) ||
+		    !fdinfo_reg(tid, e->d_name, r->number, &reg->ev))
+			continue;
+		reg->epfd = guest_fd_get(t->sb, tid, atoi(e->d_name));
+		if (reg->epfd >= 0)
+			r->n++;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Runs on a thread of its own, which leaves its descriptor table behind. */
+static void *regs_add(void *arg)
+{
+	struct regs *r = arg;
+	int above = r->number + 1, fd;
+
+	if (unshare(CLONE_FILES) < 0)
+		return NULL;
+	fd = fcntl(r->fd, F_DUPFD_CLOEXEC, above);
+	for (size_t i = 0; i < r->n; i++)
+		r->v[i].epfd = fcntl(r->v[i].epfd, F_DUPFD_CLOEXEC, above);
+	if (fd < 0 || dup2(fd, r->number) < 0)
+		return NULL;
+	for (size_t i = 0; i < r->n; i++)
+		(void)epoll_ctl(r->v[i].epfd, EPOLL_CTL_ADD, r->number,
+				&r->v[i].ev);
+	return NULL;
+}
+
+static void regs_apply(struct regs *r)
+{
+	int dups[RENEW_EPOLLS];
+	pthread_t thread;
+
+	if (!r->n)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		dups[i] = r->v[i].epfd;
+	if (pthread_create(&thread, NULL, regs_add, r) == 0)
+		pthread_join(thread, NULL);
+	for (size_t i = 0; i < r->n; i++)
+		close(dups[i]);
+}
+
+static bool guest_cloexec(const struct trap *t)
+{
+	char path[64], text[256];
+	const char *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%u/fdinfo/%d", t->n.pid,
+		 trap_int(t, 0));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strstr(text, "flags:");
+	return p && (strtol(p + 6, NULL, 8) & O_CLOEXEC);
+}
+
+static void copy_timeouts(int from, int to)
+{
+	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct timeval tv;
+		socklen_t len = sizeof tv;
+
+		if (getsockopt(from, SOL_SOCKET, opts[i], &tv, &len) == 0)
+			(void)setsockopt(to, SOL_SOCKET, opts[i], &tv, len);
+	}
+}
+
+/* The socket is as new, but for options and a binding. */
+static void renewed(struct sock *s, int name_fd, uint64_t cookie)
+{
+	if (s->name_fd >= 0)
+		close(s->name_fd);
+	s->name_fd = name_fd;
+	sock_set_cookie(s, cookie);
+	stream_drop_end(s);
+	memset(&s->pipe, 0, sizeof s->pipe);
+	s->state = SOCK_FRESH;
+	s->shut = 0;
+	s->used_up = false;
+	s->connect_told = false;
+	s->so_error = 0;
+}
+
+static int make_end(struct trap *t, int *name_fd)
+{
+	int type = SOCK_STREAM | SOCK_CLOEXEC;
+	int fd;
+
+	if (trap_nonblock(t))
+		type |= SOCK_NONBLOCK;
+	fd = socket(AF_UNIX, type, 0);
+	if (fd < 0)
+		return -errno;
+	sandbox_lock(t->sb);
+	*name_fd = backing_name(t->sb, fd);
+	sandbox_unlock(t->sb);
+	if (*name_fd < 0) {
+		close(fd);
+		return *name_fd;
+	}
+	copy_timeouts(t->gfd, fd);
+	return fd;
+}
+
+int backing_renew(struct trap *t)
+{
+	struct regs *r = calloc(1, sizeof *r);
+	int fd, name_fd = -1, err;
+
+	if (!r)
+		return -ENOMEM;
+	fd = make_end(t, &name_fd);
+	if (fd < 0) {
+		free(r);
+		return fd;
+	}
+	r->fd = fd;
+	r->number = trap_int(t, 0);
+	regs_read(t, r);
+	err = trap_replace_fd(t, fd, r->number, guest_cloexec(t));
+	if (err < 0)
+		r->n = 0;
+	regs_apply(r);
+	free(r);
+	if (err < 0) {
+		close(fd);
+		close(name_fd);
+		return err;
+	}
+	sandbox_lock(t->sb);
+	if (t->sock->dead)
+		close(name_fd);
+	else
+		renewed(t->sock, name_fd, socket_cookie(fd));
+	sandbox_unlock(t->sb);
+	close(t->gfd);
+	t->gfd = fd;
+	return 0;
+}

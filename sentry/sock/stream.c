@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The byte pipe between a TCP endpoint and its guest end (DESIGN 3).
+ *
+ * Guest to netstack: bytes stay in the kernel until the send ring has room and
+ * are read straight into it. Netstack to guest: sent straight from the receive
+ * ring; what the guest end does not take waits there, and a poll for room is
+ * armed only then, so that a guest that keeps up causes no events.
+ *
+ * What the end of the sentry side means:
+ *   EOF, guest did not shut down      the guest closed: close, FIN
+ *   EOF, guest did shut down writing  FIN; a close comes as HUP later
+ *   ECONNRESET                        closed with data unread: RST
+ *   HUP after both ways are shut      ambiguous: the kernel is asked whether
+ *                                     the peer still exists
+ *
+ * Everything here runs under the stack lock.
+ */
+#include "sentry/sock/sock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "sentry/core/errmap.h"
+#include "sentry/loop/loop.h"
+#include "sentry/sock/sock_priv.h"
+
+/* Moves of one pump before others get their turn. */
+#define PUMP_TURNS 8
+
+/* ---- guest → netstack ---- */
+
+/* The way to the guest is shut too, so HUP does not tell a close from a
+ * shutdown: both directions were, or the guest shut down reading. */
+static bool hup_is_ambiguous(const struct sock *s)
+{
+	return s->pipe.eof_to_guest || (s->shut & 1);
+}
+
+bool stream_check_gone(struct sock *s)
+{
+	struct pollfd p = {.fd = s->send_fd};
+
+	if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR)))
+		return false;
+	if (hup_is_ambiguous(s) && backing_peer_gone(s->sb, s->send_fd) != 1)
+		return false;
+	sock_close(s, false);
+	return true;
+}
+
+/* Returns false when s was closed. */
+static bool guest_eof(struct sock *s)
+{
+	if (!(s->shut & 2)) {
+		sock_close(s, false);
+		return false;
+	}
+	if (!s->pipe.eof_from_guest) {
+		s->pipe.eof_from_guest = true;
+		/* NOTCONN: the connection has failed already. */
+		if (nst_tcp_shutdown(s->tcp, false, true, sandbox_now(s->sb)) !=
+		    NST_OK)
+			return true;
+	}
+	return !stream_check_gone(s);
+}
+
+static ssize_t read_into(int fd, const struct nst_iov *iov, size_t niov)
+{
+	struct iovec v[2];
+
+	for (size_t i = 0; i < niov; i++)
+		v[i] = (struct iovec){iov[i].p, iov[i].len};
+	return readv(fd, v, (int)niov);
+}
+
+/* Nothing more to be read now. Returns false when s was closed. */
+static bool read_ended(struct sock *s, ssize_t n)
+{
+	if (n == 0)
+		return guest_eof(s);
+	if (errno == EAGAIN || errno == EINTR)
+		return true;
+	sock_close(s, true);
+	return false;
+}
+
+/* Returns false when s was closed. */
+static bool pump_in(struct sock *s)
+{
+	nst_time now = sandbox_now(s->sb);
+
+	s->pipe.want_space = false;
+	for (int i = 0; i < PUMP_TURNS; i++) {
+		struct nst_iov iov[2];
+		size_t niov = 0;
+		size_t room = nst_tcp_snd_space(s->tcp, iov, &niov);
+		ssize_t n;
+
+		/* With our FIN queued only the guest's close is of interest. */
+		if (!room && !s->pipe.eof_from_guest) {
+			s->pipe.want_space = true;
+			return true;
+		}
+		if (s->pipe.eof_from_guest) {
+			char c;
+			n = recv(s->send_fd, &c, 1, MSG_DONTWAIT);
+			return n > 0 || read_ended(s, n);
+		}
+		n = read_into(s->send_fd, iov, niov);
+		if (n <= 0)
+			return read_ended(s, n);
+		nst_tcp_snd_commit(s->tcp, (size_t)n, false, now);
+		if ((size_t)n < room)
+			return true;
+	}
+	s->pipe.want_space = true;
+	owner_mark(s->sb, &s->owner, NST_EV_OUT);
+	return true;
+}
+
+/* ---- netstack → guest ---- */
+
+static void pump_out(struct sock *s);
+
+static void on_room(void *arg, const struct loop_event *ev)
+{
+	struct sock *s = arg;
+
+	if (ev->last)
+		s->pipe.out_op = NULL;
+	if (s->send_fd >= 0)
+		pump_out(s);
+}
+
+static void want_room(struct sock *s)
+{
+	if (!s->pipe.out_op && s->sb->loop)
+		s->pipe.out_op =
+		    loop_poll(s->sb->loop, s->send_fd, POLLOUT, on_room, s);
+}
+
+static void drained(struct sock *s)
+{
+	if (s->pipe.out_op)
+		loop_cancel(s->sb->loop, s->pipe.out_op);
+	s->pipe.out_op = NULL;
+	if (s->pipe.reset) {
+		/* A reset after FIN is seen as the end it already was. */
+		if (s->pipe.eof_to_guest)
+			stream_drop_end(s);
+		else
+			sock_job(s, SOCK_JOB_RESET);
+		return;
+	}
+	if (s->pipe.eof_to_guest || !nst_tcp_rcv_eof(s->tcp))
+		return;
+	s->pipe.eof_to_guest = true;
+	(void)shutdown(s->send_fd, SHUT_WR);
+}
+
+static ssize_t send_from(int fd, const struct nst_iov *iov, size_t niov)
+{
+	struct iovec v[2];
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = niov};
+
+	for (size_t i = 0; i < niov; i++)
+		v[i] = (struct iovec){iov[i].p, iov[i].len};
+	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void pump_out(struct sock *s)
+{
+	nst_time now = sandbox_now(s->sb);
+
+	for (int i = 0; i < PUMP_TURNS; i++) {
+		struct nst_iov iov[2];
+		size_t niov = 0;
+		size_t have = nst_tcp_rcv_data(s->tcp, iov, &niov);
+		ssize_t n = (ssize_t)have;
+
+		if (!have) {
+			drained(s);
+			return;
+		}
+		/* LINUX: after SHUT_RD data is acknowledged and dropped. */
+		if (!(s->shut & 1))
+			n = send_from(s->send_fd, iov, niov);
+		if (n < 0 && errno != EAGAIN)
+			return; /* closed: pump_in sees it */
+		if (n > 0)
+			nst_tcp_rcv_consume(s->tcp, (size_t)n, now);
+		if (n < (ssize_t)have) {
+			want_room(s);
+			return;
+		}
+	}
+	owner_mark(s->sb, &s->owner, NST_EV_IN);
+}
+
+void stream_pump(struct sock *s)
+{
+	if (s->state != SOCK_CONNECTED || s->send_fd < 0)
+		return;
+	if (pump_in(s))
+		pump_out(s);
+}
+
+void stream_drain_guest(struct sock *s)
+{
+	if (s->state == SOCK_CONNECTED && s->send_fd >= 0)
+		(void)pump_in(s);
+}
+
+/* ---- events ---- */
+
+static void on_poll(void *arg, const struct loop_event *ev)
+{
+	struct sock *s = arg;
+
+	if (ev->last)
+		s->poll_op = NULL;
+	if (s->send_fd < 0)
+		return;
+	if (ev->last && ev->res >= 0 && stream_start(s) < 0) {
+		sock_close(s, true);
+		return;
+	}
+	/* While connecting the prefill is readable; only a close counts. */
+	if (s->state == SOCK_CONNECTING && ev->res >= 0 &&
+	    (ev->res & (POLLHUP | POLLERR)))
+		sock_close(s, true);
+	else if (s->state == SOCK_CONNECTED)
+		(void)pump_in(s);
+}
+
+int stream_start(struct sock *s)
+{
+	if (s->poll_op || !s->sb->loop)
+		return 0;
+	s->poll_op =
+	    loop_poll(s->sb->loop, s->send_fd, POLLIN | POLLRDHUP, on_poll, s);
+	return s->poll_op ? 0 : -ENOMEM;
+}
+
+void stream_drop_end(struct sock *s)
+{
+	if (s->pipe.out_op)
+		loop_cancel(s->sb->loop, s->pipe.out_op);
+	s->pipe.out_op = NULL;
+	if (s->poll_op)
+		loop_cancel_close(s->sb->loop, s->poll_op, s->send_fd);
+	else if (s->send_fd >= 0)
+		close(s->send_fd);
+	s->poll_op = NULL;
+	s->send_fd = -1;
+}
+
+/* Failed, reset or timed out while connected. */
+static void connection_failed(struct sock *s)
+{
+	enum nst_err e = nst_sock_error(nst_tcp_sock(s->tcp), true);
+
+	if (e != NST_OK)
+		s->so_error = errno_of(e);
+	if (nst_tcp_state(s->tcp) == NST_TCP_CLOSE && e != NST_OK)
+		s->pipe.reset = true;
+}
+
+static void connected_events(struct sock *s, uint32_t events)
+{
+	if (s->send_fd < 0)
+		return;
+	if (events & NST_EV_ERR)
+		connection_failed(s);
+	if ((events & NST_EV_OUT) && s->pipe.want_space && !pump_in(s))
+		return;
+	if (events & (NST_EV_IN | NST_EV_FIN | NST_EV_ERR))
+		pump_out(s);
+}
+
+static void connecting_events(struct sock *s)
+{
+	enum nst_tcp_state st = nst_tcp_state(s->tcp);
+
+	if (st == NST_TCP_CLOSE)
+		stream_connect_failed(
+		    s, errno_of(nst_sock_error(nst_tcp_sock(s->tcp), true)));
+	else
+		sock_job(s, SOCK_JOB_CONNECTED);
+}
+
+void stream_events(struct ep_owner *o, uint32_t events)
+{
+	const uint32_t decided = NST_EV_CONNECTED | NST_EV_ERR | NST_EV_CLOSED;
+	struct sock *s = (struct sock *)o;
+
+	switch (s->state) {
+	case SOCK_CONNECTED:
+		connected_events(s, events);
+		break;
+	case SOCK_LISTENING:
+		if (events & NST_EV_ACCEPT)
+			listener_push(s);
+		break;
+	case SOCK_PARKED_CONNECT:
+		if (events & decided)
+			trap_kick(s);
+		break;
+	case SOCK_CONNECTING:
+		if (events & decided)
+			connecting_events(s);
+		break;
+	case SOCK_FRESH:
+	case SOCK_FAILED:
+		break;
+	}
+}
+
+/* ---- how a connect ends ---- */
+
+static void drain_prefill(struct sock *s)
+{
+	char buf[4096];
+
+	while (s->pipe.prefill) {
+		size_t want = s->pipe.prefill;
+		ssize_t n =
+		    recv(s->send_fd, buf, want < sizeof buf ? want : sizeof buf,
+			 MSG_DONTWAIT);
+		if (n <= 0)
+			return;
+		s->pipe.prefill -= (uint32_t)n;
+	}
+}
+
+int stream_established(struct sock *s, int gfd)
+{
+	int err = 0;
+
+	if (s->state != SOCK_CONNECTING)
+		err = backing_attach(s, gfd);
+	if (err < 0)
+		return err;
+	backing_sndbuf(gfd, s->guest_sndbuf);
+	drain_prefill(s);
+	s->state = SOCK_CONNECTED;
+	err = stream_start(s);
+	if (err < 0)
+		return err;
+	trap_kick(s);
+	stream_pump(s);
+	return 0;
+}
+
+void stream_connect_failed(struct sock *s, int err)
+{
+	s->state = SOCK_FAILED;
+	s->used_up = true;
+	s->connect_told = false;
+	s->so_error = err ? err : ECONNABORTED;
+	stream_drop_end(s);
+	trap_kick(s);
+}
+
+void stream_job_connected(struct sock *s, int gfd)
+{
+	if (s->state != SOCK_CONNECTING ||
+	    nst_tcp_state(s->tcp) == NST_TCP_CLOSE)
+		return; /* a call was faster, or it has failed since */
+	if (gfd >= 0) {
+		if (stream_established(s, gfd) < 0 && !s->dead)
+			sock_close(s, true);
+		return;
+	}
+	/* In flight between processes: small send buffer, but connected. */
+	drain_prefill(s);
+	s->state = SOCK_CONNECTED;
+	trap_kick(s);
+	stream_pump(s);
+}
+
+/*
+ * One byte that the guest "wrote", unread when the sentry end closes, is what
+ * makes the kernel say ECONNRESET instead of end of file.
+ */
+void stream_job_reset(struct sock *s, int gfd)
+{
+	struct nst_iov iov[2];
+	size_t niov = 0;
+	int unread = 0;
+
+	if (s->state != SOCK_CONNECTED || !s->pipe.reset || s->send_fd < 0 ||
+	    nst_tcp_rcv_data(s->tcp, iov, &niov) > 0)
+		return;
+	(void)ioctl(s->send_fd, FIONREAD, &unread);
+	if (!unread && gfd >= 0)
+		(void)send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	stream_drop_end(s);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connect(2) of streams. LINUX: __inet_stream_connect is the model, with
+ * SS_UNCONNECTED = SOCK_FRESH (or a FAILED attempt that was told),
+ * SS_CONNECTING = an attempt whose end no connect() has told yet, SS_CONNECTED
+ * = connect_told.
+ *
+ * The SYN leaves in this call. On loopback the handshake is over when the lock
+ * is released, so the result is known before the first answer.
+ */
+#include "sentry/sock/sock.h"
+
+#include <errno.h>
+
+#include "netstack/nst_stack.h"
+#include "sentry/core/errmap.h"
+#include "sentry/gateway/policy.h"
+
+enum outcome { PENDING, UP, FAILED };
+
+/* t->aux bits */
+#define AUX_STARTED 1u /* this call started the attempt */
+
+static enum trap_verdict answer(struct trap *t, int err)
+{
+	if (err)
+		(void)trap_reply_err(t, err);
+	else
+		(void)trap_reply(t, 0);
+	return TRAP_DONE;
+}
+
+/* Unlocks and answers. */
+static enum trap_verdict finish(struct trap *t, int err)
+{
+	sandbox_unlock(t->sb);
+	return answer(t, err);
+}
+
+static enum outcome outcome_of(const struct sock *s)
+{
+	switch (nst_tcp_state(s->tcp)) {
+	case NST_TCP_SYN_SENT:
+	case NST_TCP_SYN_RCVD:
+		return PENDING;
+	case NST_TCP_CLOSE:
+		return FAILED;
+	default:
+		return UP;
+	}
+}
+
+static int take_error(struct sock *s)
+{
+	int err = errno_of(nst_sock_error(nst_tcp_sock(s->tcp), true));
+
+	return err ? err : ECONNABORTED;
+}
+
+/* ---- ends of an attempt; all are entered locked and unlock ---- */
+
+/* Success is told; only a delivered answer consumes it. */
+static enum trap_verdict tell_success(struct trap *t)
+{
+	struct sock *s = t->sock;
+
+	sandbox_unlock(t->sb);
+	if (trap_reply(t, 0) < 0)
+		return TRAP_DONE;
+	sandbox_lock(t->sb);
+	if (s->state == SOCK_CONNECTED)
+		s->connect_told = true;
+	sandbox_unlock(t->sb);
+	return TRAP_DONE;
+}
+
+/* An attempt that a non-blocking or interrupted call leaves behind. */
+static enum trap_verdict go_on_without(struct trap *t, int err)
+{
+	struct sock *s = t->sock;
+	int rc = 0;
+
+	if (s->state == SOCK_PARKED_CONNECT) {
+		rc = backing_attach_prefilled(s, t->gfd);
+		s->state = SOCK_CONNECTING;
+		if (rc == 0)
+			rc = stream_start(s);
+	}
+	if (rc < 0)
+		stream_connect_failed(s, -rc);
+	return finish(t, err);
+}
+
+/* The guest end as after a failed non-blocking connect; the error waits. */
+static enum trap_verdict fail_later(struct trap *t)
+{
+	struct sock *s = t->sock;
+
+	(void)backing_attach_prefilled(s, t->gfd);
+	stream_connect_failed(s, take_error(s));
+	return finish(t, EINPROGRESS);
+}
+
+static enum trap_verdict up_now(struct trap *t, bool nonblock)
+{
+	struct sock *s = t->sock;
+	int rc = stream_established(s, t->gfd);
+
+	if (rc < 0) {
+		nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
+		s->state = SOCK_FRESH;
+		return finish(t, -rc);
+	}
+	/* LINUX: on loopback, too, the first answer is EINPROGRESS. */
+	if (nonblock)
+		return finish(t, EINPROGRESS);
+	return tell_success(t);
+}
+
+/* The first answer to an attempt that this call started or waits for, with the
+ * guest end still unconnected. */
+static enum trap_verdict conclude(struct trap *t)
+{
+	struct sock *s = t->sock;
+	bool nonblock = trap_nonblock(t);
+
+	switch (outcome_of(s)) {
+	case UP:
+		return up_now(t, nonblock);
+	case FAILED:
+		if (nonblock)
+			return fail_later(t);
+		s->state = SOCK_FRESH;
+		return finish(t, take_error(s));
+	case PENDING:
+		break;
+	}
+	if (nonblock || t->expired)
+		return go_on_without(t, t->aux & AUX_STARTED ? EINPROGRESS
+							     : EALREADY);
+	if (t->interrupted)
+		return go_on_without(t, trap_intr_errno(t));
+	trap_set_deadline(t, SO_SNDTIMEO);
+	sandbox_unlock(t->sb);
+	return TRAP_PARK;
+}
+
+/* ---- starting ---- */
+
+static bool policy_refuses(const struct sock *s, const struct nst_sockaddr *to)
+{
+	static const uint8_t none[16];
+	size_t bytes = to->addr.family == 4 ? 4 : 16;
+	bool any = true;
+
+	for (size_t i = 0; i < bytes; i++)
+		any = any && to->addr.b[i] == none[i];
+	if (any || nst_addr_is_local(s->sb->stack, &to->addr))
+		return false;
+	return !policy_allows(s->sb->opt, IPPROTO_TCP, to);
+}
+
+static enum trap_verdict start(struct trap *t, const struct nst_sockaddr *to)
+{
+	struct sock *s = t->sock;
+	enum nst_err e;
+
+	if (policy_refuses(s, to))
+		return finish(t, EACCES);
+	listener_reap(t->sb, to->port);
+	s->state = SOCK_PARKED_CONNECT;
+	s->connect_told = false;
+	t->aux = AUX_STARTED;
+	e = nst_tcp_connect(s->tcp, to, sandbox_now(t->sb));
+	if (e != NST_E_INPROGRESS && e != NST_OK) {
+		s->state = SOCK_FRESH;
+		return finish(t, errno_of(e));
+	}
+	/* Loopback and the gateway's first answers happen here. */
+	sandbox_settle(t->sb);
+	return conclude(t);
+}
+
+/* ---- an attempt that is under way, or over ---- */
+
+static enum trap_verdict connecting_again(struct trap *t)
+{
+	struct sock *s = t->sock;
+
+	if (outcome_of(s) == UP) {
+		int rc = stream_established(s, t->gfd);
+		return rc < 0 ? finish(t, -rc) : tell_success(t);
+	}
+	if (trap_nonblock(t) || t->expired)
+		return finish(t, EALREADY);
+	if (t->interrupted)
+		return finish(t, trap_intr_errno(t));
+	trap_set_deadline(t, SO_SNDTIMEO);
+	sandbox_unlock(t->sb);
+	return TRAP_PARK;
+}
+
+/* LINUX: the error is told once, and the socket is unconnected again. */
+static enum trap_verdict tell_failure(struct trap *t)
+{
+	struct sock *s = t->sock;
+	int err = s->so_error ? s->so_error : ECONNABORTED;
+
+	sandbox_unlock(t->sb);
+	if (!trap_valid(t))
+		return TRAP_DONE;
+	if (backing_renew(t) < 0)
+		return answer(t, ENOBUFS);
+	return answer(t, err);
+}
+
+static enum trap_verdict disconnect(struct trap *t)
+{
+	struct sock *s = t->sock;
+	bool renew = s->used_up || (s->state != SOCK_FRESH &&
+				    s->state != SOCK_PARKED_CONNECT);
+
+	stream_drain_guest(s);
+	if (s->dead)
+		return finish(t, 0);
+	listener_unlink(s);
+	nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
+	trap_kick(s);
+	s->so_error = 0;
+	sandbox_unlock(t->sb);
+	if (renew && (!trap_valid(t) || backing_renew(t) < 0))
+		return answer(t, ENOBUFS);
+	return answer(t, 0);
+}
+
+/* A fresh guest end for a socket that starts over; then starts. Entered
+ * locked. */
+static enum trap_verdict start_over(struct trap *t,
+				    const struct nst_sockaddr *to)
+{
+	sandbox_unlock(t->sb);
+	if (!trap_valid(t))
+		return TRAP_DONE;
+	if (backing_renew(t) < 0)
+		return answer(t, ENOBUFS);
+	sandbox_lock(t->sb);
+	if (t->sock->dead || t->sock->state != SOCK_FRESH)
+		return finish(t, EALREADY);
+	return start(t, to);
+}
+
+/* ---- the call ---- */
+
+static enum trap_verdict by_state(struct trap *t, const struct nst_sockaddr *to)
+{
+	struct sock *s = t->sock;
+
+	switch (s->state) {
+	case SOCK_FRESH:
+		/* A parked call whose attempt ended: aborted from outside. */
+		if (t->aux & AUX_STARTED)
+			return finish(t, take_error(s));
+		return s->used_up ? start_over(t, to) : start(t, to);
+	case SOCK_PARKED_CONNECT:
+		return conclude(t);
+	case SOCK_CONNECTING:
+		return connecting_again(t);
+	case SOCK_CONNECTED:
+		return s->connect_told ? finish(t, EISCONN) : tell_success(t);
+	case SOCK_FAILED:
+		return s->connect_told ? start_over(t, to) : tell_failure(t);
+	case SOCK_LISTENING:
+		break;
+	}
+	return finish(t, EISCONN);
+}
+
+enum trap_verdict sys_connect_stream(struct trap *t)
+{
+	struct nst_sockaddr to = {0};
+	int err = 0;
+
+	if (!t->retry) {
+		err = trap_read_sockaddr(t, trap_arg(t, 1),
+					 (uint32_t)trap_arg(t, 2),
+					 t->sock->domain, &to);
+		if (err == -ESRCH)
+			return TRAP_DONE;
+	}
+	if (err < 0)
+		return answer(t, -err);
+	if (!t->retry && !trap_valid(t))
+		return TRAP_DONE;
+	sandbox_lock(t->sb);
+	if (t->sock->dead)
+		return finish(t, EBADF);
+	if (!t->retry && to.addr.family == 0)
+		return disconnect(t);
+	return by_state(t, &to);
+}
+
+enum trap_verdict sys_connect(struct trap *t)
+{
+	if (t->sock->type == SOCK_STREAM)
+		return sys_connect_stream(t);
+	return sys_connect_datagram(t);
+}

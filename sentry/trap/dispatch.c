@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a notification to its handler: the table of calls, and how the socket
+ * is found. A descriptor that is not ours is answered CONTINUE, which is safe
+ * because no host network socket exists inside a guest (DESIGN 4).
+ */
+#include "sentry/trap/trap_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "sentry/sock/sock.h"
+#include "shim/abi.h"
+
+struct call {
+	const char *name;
+	trap_handler handler;
+};
+
+#define CALL(nr, fn) [SYS_##nr] = {#nr, fn}
+
+static const struct call calls[] = {
+    CALL(socket, sys_socket),           CALL(bind, sys_bind),
+    CALL(connect, sys_connect),         CALL(listen, sys_listen),
+    CALL(accept, sys_accept),           CALL(accept4, sys_accept),
+    CALL(shutdown, sys_shutdown),       CALL(getsockname, sys_getsockname),
+    CALL(getpeername, sys_getpeername), CALL(getsockopt, sys_getsockopt),
+    CALL(setsockopt, sys_setsockopt),   CALL(ioctl, sys_ioctl),
+    CALL(sendto, sys_sendto),           CALL(recvfrom, sys_recvfrom),
+    CALL(sendmsg, sys_sendmsg),         CALL(recvmsg, sys_recvmsg),
+    CALL(sendmmsg, sys_sendmmsg),       CALL(recvmmsg, sys_recvmmsg),
+};
+
+#define NCALLS ((int)(sizeof calls / sizeof calls[0]))
+
+static const struct call *call_of(int nr)
+{
+	if (nr < 0 || nr >= NCALLS || !calls[nr].handler)
+		return NULL;
+	return &calls[nr];
+}
+
+const char *dispatch_name(int nr)
+{
+	const struct call *c = call_of(nr);
+
+	return c ? c->name : NULL;
+}
+
+/* ---- helpers that handlers share ---- */
+
+bool trap_nonblock(const struct trap *t)
+{
+	int flags = fcntl(t->gfd, F_GETFL);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+void trap_set_deadline(struct trap *t, int timeo_opt)
+{
+	struct timeval tv = {0, 0};
+	socklen_t len = sizeof tv;
+
+	if (t->deadline)
+		return;
+	if (getsockopt(t->gfd, SOL_SOCKET, timeo_opt, &tv, &len) < 0)
+		return;
+	if (tv.tv_sec == 0 && tv.tv_usec == 0)
+		return;
+	t->deadline =
+	    sandbox_now(t->sb) + tv.tv_sec * NST_SEC + tv.tv_usec * NST_US;
+}
+
+int trap_intr_errno(const struct trap *t)
+{
+	return t->deadline ? EINTR : TRAP_ERESTARTSYS;
+}
+
+/* ---- identification ---- */
+
+static bool wants_adoption(const struct trap *t)
+{
+	uint64_t tag = SHIM_ADOPT_TAG(t->sb->magic);
+
+	return (trap_arg(t, 5) & ~(uint64_t)UINT32_MAX) == tag;
+}
+
+static bool is_adopt_call(const struct trap *t)
+{
+	return t->n.data.nr == SYS_getsockopt && trap_int(t, 1) == SHIM_SOL &&
+	       trap_int(t, 2) == SHIM_OPT_ADOPT;
+}
+
+/* Sets t->sock, with a reference, or leaves it NULL. */
+static void identify(struct trap *t)
+{
+	struct sock *s;
+
+	sandbox_lock(t->sb);
+	s = sock_of_guest_fd(t->sb, t->gfd);
+	if (!s && wants_adoption(t) &&
+	    backing_adopt(t->sb, t->gfd, trap_arg(t, 5), &s) < 0)
+		s = NULL;
+	if (s) {
+		sock_get(s);
+		t->sock = s;
+		t->kicks = s->kicks;
+		s->hint_tid = (pid_t)t->n.pid;
+		s->hint_fd = trap_int(t, 0);
+		s->unseen = 0;
+	}
+	sandbox_unlock(t->sb);
+}
+
+/* ---- running ---- */
+
+/* Drops what the trap holds. */
+static void release(struct trap *t)
+{
+	if (t->gfd >= 0)
+		close(t->gfd);
+	t->gfd = -1;
+	if (!t->sock)
+		return;
+	sandbox_lock(t->sb);
+	sock_put(t->sock);
+	sandbox_unlock(t->sb);
+	t->sock = NULL;
+}
+
+/* Runs the handler once; true: answered. */
+static bool run(struct trap *t)
+{
+	if (is_adopt_call(t)) {
+		(void)trap_reply(t, 0);
+		return true;
+	}
+	if (call_of(t->n.data.nr)->handler(t) == TRAP_DONE)
+		return true;
+	if (t->interrupted)
+		(void)trap_reply_err(t, trap_intr_errno(t));
+	else if (t->expired)
+		(void)trap_reply_err(t, EAGAIN);
+	return t->interrupted || t->expired;
+}
+
+static void park_or_fail(struct trap *t)
+{
+	bool parked;
+
+	sandbox_lock(t->sb);
+	parked = park_new(t);
+	sandbox_unlock(t->sb);
+	if (parked)
+		return;
+	(void)trap_reply_err(t, ENOMEM);
+	release(t);
+}
+
+void dispatch_new(struct trap *t)
+{
+	const struct call *c = call_of(t->n.data.nr);
+
+	if (!c) {
+		(void)trap_reply_err(t, ENOSYS);
+		return;
+	}
+	if (c->handler == sys_socket) {
+		(void)c->handler(t);
+		return;
+	}
+	t->gfd = guest_fd_get(t->sb, (pid_t)t->n.pid, trap_int(t, 0));
+	if (t->gfd == -ESRCH)
+		return;
+	if (t->gfd < 0) {
+		(void)trap_reply_continue(t);
+		return;
+	}
+	if (!trap_valid(t)) {
+		release(t);
+		return;
+	}
+	identify(t);
+	if (!t->sock)
+		(void)trap_reply_continue(t);
+	else if (!run(t)) {
+		park_or_fail(t);
+		return;
+	}
+	release(t);
+}
+
+void dispatch_again(struct trap *t)
+{
+	bool done = true;
+
+	if (t->fail) {
+		(void)trap_reply_err(t, t->fail);
+	} else {
+		/* A wake-up from now on counts. */
+		t->kicks = __atomic_load_n(&t->sock->kicks, __ATOMIC_ACQUIRE);
+		done = run(t);
+	}
+	if (done) {
+		release(t);
+		free(t);
+		return;
+	}
+	sandbox_lock(t->sb);
+	park_again(t);
+	sandbox_unlock(t->sb);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The slow way to a guest descriptor: look through the descriptor tables of
+ * the guest's processes, and of no others. They are the descendants of the
+ * first guest process and of the sentry (the watcher inherits orphans), found
+ * by their parents' numbers in /proc.
+ */
+#include "sentry/trap/trap_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct proc {
+	pid_t pid, ppid;
+	bool guest;
+};
+
+struct procs {
+	struct proc *v;
+	size_t n, cap;
+};
+
+static pid_t number_of(const char *name)
+{
+	char *end;
+	long n = strtol(name, &end, 10);
+
+	return *end == '\0' && n > 0 ? (pid_t)n : 0;
+}
+
+/* Parent's number: the second field after the command's closing bracket. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], text[512];
+	const char *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	if (!p || strlen(p) < 4)
+		return 0;
+	return (pid_t)strtol(p + 4, NULL, 10);
+}
+
+static bool procs_add(struct procs *ps, pid_t pid)
+{
+	if (ps->n == ps->cap) {
+		size_t cap = ps->cap ? ps->cap * 2 : 256;
+		struct proc *v = realloc(ps->v, cap * sizeof *v);
+
+		if (!v)
+			return false;
+		ps->v = v;
+		ps->cap = cap;
+	}
+	ps->v[ps->n++] = (struct proc){pid, parent_of(pid), false};
+	return true;
+}
+
+static void procs_read(struct procs *ps)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	if (!d)
+		return;
+	while ((e = readdir(d)) != NULL) {
+		pid_t pid = number_of(e->d_name);
+		if (pid && !procs_add(ps, pid))
+			break;
+	}
+	closedir(d);
+}
+
+static bool has_guest_parent(const struct procs *ps, pid_t ppid)
+{
+	for (size_t i = 0; i < ps->n; i++) {
+		if (ps->v[i].pid == ppid)
+			return ps->v[i].guest;
+	}
+	return false;
+}
+
+/* Marks children of marked ones until nothing changes; the sentry's children
+ * count (the watcher is harmless: it holds no guest sockets). */
+static void procs_mark(struct procs *ps, pid_t first)
+{
+	pid_t self = getpid();
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < ps->n; i++) {
+			struct proc *p = &ps->v[i];
+
+			if (p->guest || p->pid == self)
+				continue;
+			p->guest = p->pid == first || p->ppid == self ||
+				   has_guest_parent(ps, p->ppid);
+			changed |= p->guest;
+		}
+	}
+}
+
+static bool is_socket(int dirfd, const char *name)
+{
+	char target[32];
+	ssize_t n = readlinkat(dirfd, name, target, sizeof target);
+
+	return n > 7 && memcmp(target, "socket:", 7) == 0;
+}
+
+static int take(int pidfd, const char *name, guest_fd_match fn, void *arg)
+{
+	int dup = (int)syscall(SYS_pidfd_getfd, pidfd, atoi(name), 0);
+
+	if (dup < 0)
+		return -ENOENT;
+	if (fn(arg, dup))
+		return dup;
+	close(dup);
+	return -ENOENT;
+}
+
+static int scan_proc(pid_t pid, guest_fd_match fn, void *arg, int *fd)
+{
+	char path[32];
+	int dup = -ENOENT, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct dirent *e;
+	DIR *d;
+
+	if (pidfd < 0)
+		return -ENOENT;
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	d = opendir(path);
+	while (d && dup < 0 && (e = readdir(d)) != NULL) {
+		if (!is_socket(dirfd(d), e->d_name))
+			continue;
+		dup = take(pidfd, e->d_name, fn, arg);
+		if (dup >= 0 && fd)
+			*fd = atoi(e->d_name);
+	}
+	if (d)
+		closedir(d);
+	close(pidfd);
+	return dup;
+}
+
+int guest_fd_scan(struct sandbox *sb, guest_fd_match fn, void *arg, pid_t *tid,
+		  int *fd)
+{
+	struct procs ps = {NULL, 0, 0};
+	int dup = -ENOENT;
+
+	procs_read(&ps);
+	procs_mark(&ps, sb->guest_pid);
+	for (size_t i = 0; i < ps.n && dup < 0; i++) {
+		if (!ps.v[i].guest)
+			continue;
+		dup = scan_proc(ps.v[i].pid, fn, arg, fd);
+		if (dup >= 0 && tid)
+			*tid = ps.v[i].pid;
+	}
+	free(ps.v);
+	return dup;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers to notifications. None of these is called under the stack lock:
+ * ADDFD is a rendezvous with the guest's thread.
+ */
+#include "sentry/trap/trap_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+static int notif_send(struct trap *t, int64_t value, int err, uint32_t flags)
+{
+	struct seccomp_notif_resp resp = {
+	    .id = t->n.id, .val = value, .error = -err, .flags = flags};
+
+	while (ioctl(t->sb->notify_fd, SECCOMP_IOCTL_NOTIF_SEND, &resp) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int trap_reply(struct trap *t, int64_t value)
+{
+	char call[TRACE_BYTES];
+
+	if (!t->sb->opt->verbose)
+		return notif_send(t, value, 0, 0);
+	trace_call(t, call);
+	trace_value(t, call, value);
+	return notif_send(t, value, 0, 0);
+}
+
+int trap_reply_err(struct trap *t, int err)
+{
+	char call[TRACE_BYTES];
+
+	if (!t->sb->opt->verbose)
+		return notif_send(t, 0, err, 0);
+	trace_call(t, call);
+	trace_error(t, call, err);
+	return notif_send(t, 0, err, 0);
+}
+
+int trap_reply_continue(struct trap *t)
+{
+	uint32_t flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	char call[TRACE_BYTES];
+
+	if (!t->sb->opt->verbose)
+		return notif_send(t, 0, 0, flags);
+	trace_call(t, call);
+	trace_native(t, call);
+	return notif_send(t, 0, 0, flags);
+}
+
+static int notif_addfd(struct trap *t, struct seccomp_notif_addfd *a)
+{
+	int fd;
+
+	do {
+		fd = ioctl(t->sb->notify_fd, SECCOMP_IOCTL_NOTIF_ADDFD, a);
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+int trap_reply_fd(struct trap *t, int fd, bool cloexec)
+{
+	struct seccomp_notif_addfd a = {
+	    .id = t->n.id,
+	    .flags = SECCOMP_ADDFD_FLAG_SEND,
+	    .srcfd = (uint32_t)fd,
+	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
+	};
+	char call[TRACE_BYTES];
+	int number;
+
+	if (!t->sb->opt->verbose)
+		return notif_addfd(t, &a);
+	trace_call(t, call);
+	number = notif_addfd(t, &a);
+	if (number >= 0)
+		trace_value(t, call, number);
+	return number;
+}
+
+int trap_replace_fd(struct trap *t, int fd, int number, bool cloexec)
+{
+	struct seccomp_notif_addfd a = {
+	    .id = t->n.id,
+	    .flags = SECCOMP_ADDFD_FLAG_SETFD,
+	    .srcfd = (uint32_t)fd,
+	    .newfd = (uint32_t)number,
+	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
+	};
+
+	return notif_addfd(t, &a);
+}

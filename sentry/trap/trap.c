@@ -1,1 +1,0 @@
-/* placeholder */ typedef int trap_empty;
