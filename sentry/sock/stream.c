@@ -252,7 +252,8 @@ void stream_drop_end(struct sock *s)
 	if (s->pipe.out_op)
 		loop_cancel(s->sb->loop, s->pipe.out_op);
 	s->pipe.out_op = NULL;
-	if (s->poll_op)
+	/* Always through the loop: a cancelled operation may still use it. */
+	if (s->send_fd >= 0 && s->sb->loop)
 		loop_cancel_close(s->sb->loop, s->poll_op, s->send_fd);
 	else if (s->send_fd >= 0)
 		close(s->send_fd);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest ends: what the guest's poll sees in each state, and probes. */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "shim/abi.h"
+#include "tests/unit/sentry_sock/rig.h"
+
+Test(backing, fresh_polls_as_an_unconnected_tcp_socket)
+{
+	struct rig r;
+	int g;
+
+	rig_init(&r);
+	(void)rig_stream(&r, &g);
+	cr_assert_eq(rig_revents(g), POLLOUT | POLLHUP);
+	close(g);
+	rig_fini(&r);
+}
+
+Test(backing, name_is_gone_from_the_directory)
+{
+	struct rig r;
+	int g;
+
+	rig_init(&r);
+	(void)rig_stream(&r, &g);
+	/* Only an empty directory can be removed. */
+	cr_assert_eq(rmdir(r.sb.dir), 0);
+	r.sb.dir[0] = '\0';
+	close(g);
+	rig_fini(&r);
+}
+
+Test(backing, alive_until_closed)
+{
+	struct rig r;
+	struct sock *s;
+	int g;
+
+	rig_init(&r);
+	s = rig_stream(&r, &g);
+	cr_assert(backing_alive(s));
+	listen(g, 1);
+	cr_assert(backing_alive(s));
+	close(g);
+	cr_assert_not(backing_alive(s));
+	sock_sweep(&r.sb, false);
+	cr_assert_null(sock_next(&r.sb, NULL));
+	rig_fini(&r);
+}
+
+Test(backing, prefilled_is_neither_readable_nor_writable)
+{
+	struct rig r;
+	struct sock *s;
+	int g;
+
+	rig_init(&r);
+	s = rig_stream(&r, &g);
+	cr_assert_eq(backing_attach_prefilled(s, g), 0);
+	cr_assert_gt(s->pipe.prefill, 0);
+	cr_assert_eq(rig_revents(g), 0);
+	cr_assert_eq(write(g, "x", 1), -1);
+	close(g);
+	rig_fini(&r);
+}
+
+static int edges(int ep)
+{
+	struct epoll_event ev;
+	int n = 0;
+
+	while (epoll_wait(ep, &ev, 1, 0) == 1)
+		n++;
+	return n;
+}
+
+Test(backing, failed_connect_shows_every_error_bit_in_one_edge)
+{
+	struct rig r;
+	struct sock *s;
+	int g, ep = epoll_create1(0);
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+
+	rig_init(&r);
+	s = rig_stream(&r, &g);
+	cr_assert_eq(backing_attach_prefilled(s, g), 0);
+	epoll_ctl(ep, EPOLL_CTL_ADD, g, &ev);
+	cr_assert_eq(edges(ep), 0);
+	sandbox_lock(&r.sb);
+	stream_connect_failed(s, 111);
+	sandbox_unlock(&r.sb);
+	cr_assert_eq(edges(ep), 1);
+	cr_assert_eq(rig_revents(g),
+		     POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
+	cr_assert_eq(s->so_error, 111);
+	close(g);
+	close(ep);
+	rig_fini(&r);
+}
+
+Test(backing, peer_gone_is_exact_after_both_ways_are_shut)
+{
+	struct rig r;
+	struct sock *s;
+	int g, known;
+
+	rig_init(&r);
+	s = rig_stream(&r, &g);
+	cr_assert_eq(backing_attach(s, g), 0);
+	known = backing_peer_gone(&r.sb, s->send_fd);
+	if (known < 0)
+		cr_skip_test("no UNIX_DIAG in this kernel");
+	cr_assert_eq(known, 0);
+	shutdown(g, SHUT_RDWR);
+	cr_assert_eq(backing_peer_gone(&r.sb, s->send_fd), 0);
+	close(g);
+	cr_assert_eq(backing_peer_gone(&r.sb, s->send_fd), 1);
+	rig_fini(&r);
+}
+
+Test(backing, adopts_only_fresh_sockets_of_the_right_kind)
+{
+	struct rig r;
+	struct sock *s = NULL;
+	int g = socket(AF_UNIX, SOCK_STREAM, 0), sv[2];
+	uint64_t reg;
+
+	rig_init(&r);
+	r.sb.magic = 0x1234567890;
+	reg = shim_adopt(r.sb.magic, socket_cookie(g), 0, SOCK_STREAM, 0);
+	sandbox_lock(&r.sb);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg ^ (1u << 20), &s), -EINVAL);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg ^ (3u << 16), &s), -EINVAL);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg, &s), 0);
+	cr_assert_eq(sock_by_cookie(&r.sb, socket_cookie(g)), s);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	reg = shim_adopt(r.sb.magic, socket_cookie(sv[0]), 0, SOCK_STREAM, 0);
+	cr_assert_eq(backing_adopt(&r.sb, sv[0], reg, &s), -EINVAL);
+	sandbox_unlock(&r.sb);
+	close(g);
+	rig_fini(&r);
+}
