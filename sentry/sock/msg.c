@@ -2,10 +2,7 @@
 #include "sentry/sock/msg.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/time.h>
 
 /* LINUX: MAX_RW_COUNT, what one call moves at most. */
 #define MSG_MAX_BYTES ((size_t)0x7ffff000)
@@ -83,36 +80,10 @@ void msg_advance(struct msg *m, size_t bytes)
 	m->iov->iov_len -= bytes;
 }
 
-static bool guest_nonblock(const struct trap *t)
-{
-	int fl = fcntl(t->gfd, F_GETFL);
-
-	return fl >= 0 && (fl & O_NONBLOCK);
-}
-
-static void arm_deadline(struct trap *t, int timeo_opt)
-{
-	struct timeval tv = {0};
-	socklen_t len = sizeof(tv);
-
-	if (getsockopt(t->gfd, SOL_SOCKET, timeo_opt, &tv, &len) < 0 ||
-	    (tv.tv_sec == 0 && tv.tv_usec == 0))
-		return;
-	t->deadline =
-	    sandbox_now(t->sb) + tv.tv_sec * NST_SEC + tv.tv_usec * NST_US;
-}
-
 bool trap_may_wait(struct trap *t, unsigned flags, int timeo_opt)
 {
-	if ((flags & MSG_DONTWAIT) || t->expired || guest_nonblock(t))
+	if ((flags & MSG_DONTWAIT) || t->expired || trap_nonblock(t))
 		return false;
-	if (!t->retry && t->deadline == 0)
-		arm_deadline(t, timeo_opt);
+	trap_set_deadline(t, timeo_opt);
 	return true;
-}
-
-int trap_interrupt_errno(const struct trap *t)
-{
-	/* LINUX: sock_intr_errno(). */
-	return t->deadline ? EINTR : TRAP_ERESTARTSYS;
 }

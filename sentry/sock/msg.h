@@ -77,7 +77,5 @@ int cmsg_parse_stream(const uint8_t *ctl, size_t bytes, bool *fds);
 /* Whether a call on t->gfd may wait: no MSG_DONTWAIT, no O_NONBLOCK, and not
  * expired. Arms t->deadline from SO_RCVTIMEO or SO_SNDTIMEO the first time. */
 bool trap_may_wait(struct trap *t, unsigned flags, int timeo_opt);
-/* What an interrupted call returns: -ERESTARTSYS, -EINTR with a time-out. */
-int trap_interrupt_errno(const struct trap *t);
 
 #endif

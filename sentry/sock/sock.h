@@ -94,6 +94,7 @@ struct sock {
 		bool injected; /* so_error was shown on the guest end */
 		bool more;     /* MSG_MORE under way: the endpoint is corked */
 		struct in_addr mc_addr; /* IP_MULTICAST_IF as it was set */
+		uint32_t icmp_filter[8]; /* ICMP_FILTER, ICMP6_FILTER */
 	} dg;
 };
 

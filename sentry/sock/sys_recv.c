@@ -26,7 +26,7 @@ static enum trap_verdict interrupted(struct trap *t)
 {
 	if (t->aux > 0)
 		return answer(t, (int64_t)t->aux);
-	return fail(t, -trap_interrupt_errno(t));
+	return fail(t, -trap_intr_errno(t));
 }
 
 /* Replies with n, then consumes or rolls back. */

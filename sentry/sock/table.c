@@ -183,6 +183,8 @@ void sock_close(struct sock *s, bool abort)
 {
 	if (s->dead)
 		return;
+	if (s->dgram)
+		datagram_drain_guest(s);
 	s->dead = true;
 	trap_fail_parked(s, EBADF);
 	listener_unlink(s);
