@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "netstack/nst_tcp.h"
+#include "sentry/gateway/gateway.h"
 #include "sentry/sock/sock.h"
 #include "sentry/trap/trap.h"
 
@@ -37,6 +38,9 @@ static uint64_t left_to_do(struct sandbox *sb)
 	}
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
 		left += s->tcp && s->send_fd >= 0 && !s->dead;
+	/* Acknowledged by the gateway is not yet written to the host. */
+	if (sb->gw)
+		left += gateway_left(sb->gw);
 	return left;
 }
 

@@ -186,6 +186,16 @@ void gateway_free(struct sandbox *sb)
 	free(gw);
 }
 
+size_t gateway_left(const struct gateway *gw)
+{
+	const struct relay *r;
+	size_t left = 0;
+
+	TAILQ_FOREACH(r, &gw->relays, all)
+	left += relay_left(r);
+	return left;
+}
+
 nst_time gateway_next_deadline(const struct gateway *gw)
 {
 	nst_time next = nst_next_deadline(gw->stack);

@@ -15,6 +15,11 @@
  * -errno after one line on stderr (a port in use names the port). */
 int gateway_new(struct sandbox *sb);
 void gateway_free(struct sandbox *sb);
+/*
+ * What the guest has sent that the host's kernel does not have yet: bytes, and
+ * one for each FIN. Zero before a sandbox whose guest has ended may go.
+ */
+size_t gateway_left(const struct gateway *gw);
 /* For the timers: its next deadline, and running them. */
 nst_time gateway_next_deadline(const struct gateway *gw);
 void gateway_run_timers(struct gateway *gw, nst_time now);

@@ -242,6 +242,16 @@ void relay_pump(struct relay *r)
 		relay_done(r);
 }
 
+size_t relay_left(const struct relay *r)
+{
+	struct nst_iov iov[2];
+	size_t n;
+
+	if (!r->tp || !r->guest_up || r->guest_eof || r->host_gone)
+		return 0;
+	return nst_tcp_rcv_data(r->tp, iov, &n) + nst_tcp_rcv_eof(r->tp);
+}
+
 void relay_run_ready(struct gateway *gw)
 {
 	struct relay_list turn = TAILQ_HEAD_INITIALIZER(turn);

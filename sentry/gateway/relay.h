@@ -67,6 +67,8 @@ int relay_take_host(struct relay *r, int fd);
 void relay_tune_guest(struct relay *r);
 /* Moves what can move. May free. */
 void relay_pump(struct relay *r);
+/* Bytes from the guest not yet written to the host, one more for a FIN. */
+size_t relay_left(const struct relay *r);
 /* Next turn of those whose budget was used up. */
 void relay_run_ready(struct gateway *gw);
 /* An endpoint's events; also given to owner. May free. */
