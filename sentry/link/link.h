@@ -15,36 +15,47 @@ struct link {
 	bool (*pump)(struct link *l);
 	void (*free)(struct link *l);
 	const char *name;
+	/* Packets lost here: queue full, no memory, refused by the device,
+	 * malformed. */
+	uint64_t tx_drops, rx_drops;
 };
 
 /*
  * An in-memory link between two netstacks: adds NIC "eth0" to the guest's and
- * "gw0" to the other. Packets wait in two queues that pump() delivers; they
- * may keep referencing ring memory because the settle loop runs before the
- * event ends. Caps: TSO and checksum on both; mtu from options.
+ * "gw0" to the other. Packets wait in two queues that pump() delivers, and
+ * keep referencing ring memory: sb->env is decorated while the link lives, so
+ * that packets in flight get bytes of their own before that memory is freed.
+ * Caps: TSO and checksum on both; mtu from options. -ENOMEM, -EINVAL, -ENOBUFS.
  */
 int pair_link_new(struct sandbox *sb, struct nst_stack *other,
-                  const struct nst_nic_config *mine,
-                  const struct nst_nic_config *theirs, struct link **out,
-                  uint32_t *my_ifindex, uint32_t *their_ifindex);
+		  const struct nst_nic_config *mine,
+		  const struct nst_nic_config *theirs, struct link **out,
+		  uint32_t *my_ifindex, uint32_t *their_ifindex);
 /*
  * Attaches to a TAP device (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR), TSO and
- * checksum offload both ways, and adds "eth0". -EPERM, -EBUSY, -ENODEV,...
+ * checksum offload both ways, and adds "eth0" (sets sb->ifindex). A device that
+ * does not exist is made, if allowed, and goes with us. Addresses and routes
+ * are the caller's. MTU: opt->mtu, or the device's. -EPERM, -EBUSY, -ENODEV,...
  * with one line on stderr that says what to do.
  */
 int tap_link_new(struct sandbox *sb, const char *name, struct link **out);
 
 /* ---- captures: pcapng, one per sandbox ---- */
+#define CAPTURE_ETHERNET 1 /* linktypes */
+#define CAPTURE_RAW_IP 101
+#define CAPTURE_SNAPLEN 65600 /* the largest super-segment, with Ethernet */
 struct capture;
 /* Creates FILE; -errno. */
 int capture_new(const char *path, struct capture **out);
 /* An interface of the capture: linktype 1 (Ethernet) or 101 (raw IP). */
 int capture_add_interface(struct capture *c, const char *name, int linktype,
-                          uint32_t snaplen);
+			  uint32_t snaplen);
 /* Writes one packet (checksums completed in the copy; super-segments as they
- * are, cut to 64 KiB snaplen); borrows. */
+ * are, cut to snaplen); borrows. Any thread. Blocks are written by a thread
+ * of the capture's own within 200 ms; when the file cannot take them for a
+ * second, packets are left out, and the number is in the file. */
 void capture_packet(struct capture *c, int interface, bool outbound,
-                    const struct nst_pkt *pkt, nst_time now);
+		    const struct nst_pkt *pkt, nst_time now);
 /* Flushes and closes. */
 void capture_free(struct capture *c);
 

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The in-memory link between the guest's netstack and the gateway's.
+ *
+ * transmit only enqueues; pump(), called by sandbox_settle() outside of every
+ * entry of either stack, delivers. Between the two an endpoint may be freed or
+ * its ring replaced, while packets of it wait here. Copying every payload for
+ * that would cost bulk transfers a copy; so sb->env is decorated: before memory
+ * as large as a ring is freed, queued packets that refer to it are made to own
+ * their bytes. That happens when connections end, not per packet.
+ */
+#include "sentry/link/link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sentry/core/errmap.h"
+#include "sentry/link/queue.h"
+
+/* Each way; TCP has windows, so only floods of datagrams reach it. */
+#define PAIR_QUEUE_MAX 8192
+/* Smaller blocks are never a ring. */
+#define PAIR_RING_BYTES 4096
+
+struct pair;
+
+struct pair_end {
+	struct pair *pair;
+	struct nst_stack *stack;
+	uint32_t ifindex;
+	struct pkt_queue out; /* sent by this end's stack */
+};
+
+struct pair {
+	struct link link; /* first */
+	struct sandbox *sb;
+	struct pair_end end[2]; /* 0 is the guest's */
+	struct nst_env env;     /* what sb->env was */
+	int cap_if;             /* interface of sb->cap */
+};
+
+/* ---- memory in flight ---- */
+
+static bool pkt_refers(const struct nst_pkt *pkt, const uint8_t *p,
+		       size_t bytes)
+{
+	for (int i = 0; i < pkt->nfrags; i++) {
+		const uint8_t *f = pkt->frag[i].p;
+
+		if (f < p + bytes && p < f + pkt->frag[i].len)
+			return true;
+	}
+	return false;
+}
+
+/* Rebuilds the queue; packets that cannot be copied are dropped. */
+static void queue_detach(struct pair *p, struct pkt_queue *q,
+			 const uint8_t *mem, size_t bytes)
+{
+	uint32_t n = q->refs ? q->count : 0;
+
+	while (n--) {
+		struct nst_pkt *pkt = pkt_queue_pop(q);
+
+		if (pkt_refers(pkt, mem, bytes) && !nst_pkt_own(pkt)) {
+			p->link.tx_drops++;
+			nst_pkt_free(pkt);
+			continue;
+		}
+		pkt_queue_push(q, pkt);
+	}
+}
+
+static void *pair_alloc(void *ctx, size_t bytes)
+{
+	struct pair *p = ctx;
+
+	return p->env.alloc(p->env.ctx, bytes);
+}
+
+/* Owning a packet frees its old linear buffer: hence the look at refs, which
+ * ends the recursion, and nothing above changes a queue's order. */
+static void pair_env_free(void *ctx, void *mem, size_t bytes)
+{
+	struct pair *p = ctx;
+
+	if (bytes >= PAIR_RING_BYTES) {
+		queue_detach(p, &p->end[0].out, mem, bytes);
+		queue_detach(p, &p->end[1].out, mem, bytes);
+	}
+	p->env.free(p->env.ctx, mem, bytes);
+}
+
+static void pair_random(void *ctx, void *buf, size_t bytes)
+{
+	struct pair *p = ctx;
+
+	p->env.random(p->env.ctx, buf, bytes);
+}
+
+static uint64_t pair_hash(void *ctx, const uint8_t key[16], const void *data,
+			  size_t bytes)
+{
+	struct pair *p = ctx;
+
+	return p->env.hash(p->env.ctx, key, data, bytes);
+}
+
+static void pair_event(void *ctx, void *user, uint32_t events)
+{
+	struct pair *p = ctx;
+
+	p->env.event(p->env.ctx, user, events);
+}
+
+static void env_decorate(struct pair *p)
+{
+	p->env = p->sb->env;
+	p->sb->env = (struct nst_env){
+	    .ctx = p,
+	    .alloc = pair_alloc,
+	    .free = pair_env_free,
+	    .random = pair_random,
+	    .hash = pair_hash,
+	    .event = pair_event,
+	};
+}
+
+/* ---- packets ---- */
+
+static void pair_capture(struct pair *p, bool outbound,
+			 const struct nst_pkt *pkt, nst_time now)
+{
+	if (p->sb->cap)
+		capture_packet(p->sb->cap, p->cap_if, outbound, pkt, now);
+}
+
+static void pair_transmit(void *link, struct nst_pkt *pkt)
+{
+	struct pair_end *e = link;
+	struct pair *p = e->pair;
+
+	if (e->out.count >= PAIR_QUEUE_MAX) {
+		p->link.tx_drops++;
+		nst_pkt_free(pkt);
+		return;
+	}
+	if (e == &p->end[0])
+		pair_capture(p, true, pkt, pkt->when);
+	pkt_queue_push(&e->out, pkt);
+}
+
+/* What is queued now; answers to it wait for the next call. */
+static bool deliver(struct pair *p, struct pair_end *from, struct pair_end *to,
+		    nst_time now)
+{
+	uint32_t n = from->out.count;
+	bool any = n != 0;
+
+	while (n--) {
+		struct nst_pkt *pkt = pkt_queue_pop(&from->out);
+
+		if (!pkt)
+			break; /* dropped by queue_detach() meanwhile */
+		pkt->l2_bcast = 0;
+		pkt->when = now;
+		if (to == &p->end[0])
+			pair_capture(p, false, pkt, now);
+		nst_nic_in(to->stack, to->ifindex, pkt, now);
+	}
+	return any;
+}
+
+static bool pair_pump(struct link *l)
+{
+	struct pair *p = (struct pair *)l;
+	nst_time now;
+	bool any;
+
+	if (!p->end[0].out.count && !p->end[1].out.count)
+		return false;
+	now = sandbox_now(p->sb);
+	any = deliver(p, &p->end[0], &p->end[1], now);
+	return deliver(p, &p->end[1], &p->end[0], now) || any;
+}
+
+/* ---- life ---- */
+
+/* The stacks' NICs still name us: neither may transmit after this. */
+static void pair_free(struct link *l)
+{
+	struct pair *p = (struct pair *)l;
+
+	p->sb->env = p->env;
+	pkt_queue_fini(&p->end[0].out);
+	pkt_queue_fini(&p->end[1].out);
+	free(p);
+}
+
+static enum nst_err add_nic(struct pair_end *e, struct nst_stack *st,
+			    const struct nst_nic_config *want, const char *name)
+{
+	static const struct nst_link_ops ops = {.transmit = pair_transmit};
+	struct nst_nic_config cfg = *want;
+
+	if (!cfg.name[0])
+		memcpy(cfg.name, name, strlen(name) + 1);
+	if (!cfg.mtu)
+		cfg.mtu = e->pair->sb->opt->mtu;
+	cfg.caps |= NST_CAP_TSO | NST_CAP_TX_CSUM;
+	cfg.ops = &ops;
+	cfg.link = e;
+	e->stack = st;
+	return nst_nic_add(st, &cfg, &e->ifindex);
+}
+
+static int pair_capture_start(struct pair *p, const struct nst_nic_config *mine)
+{
+	if (!p->sb->cap)
+		return 0;
+	p->cap_if = capture_add_interface(
+	    p->sb->cap, "eth0",
+	    mine->kind == NST_LINK_ETHER ? CAPTURE_ETHERNET : CAPTURE_RAW_IP,
+	    CAPTURE_SNAPLEN);
+	return p->cap_if < 0 ? p->cap_if : 0;
+}
+
+int pair_link_new(struct sandbox *sb, struct nst_stack *other,
+		  const struct nst_nic_config *mine,
+		  const struct nst_nic_config *theirs, struct link **out,
+		  uint32_t *my_ifindex, uint32_t *their_ifindex)
+{
+	struct pair *p = calloc(1, sizeof(*p));
+	enum nst_err e;
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->sb = sb;
+	p->link =
+	    (struct link){.pump = pair_pump, .free = pair_free, .name = "pair"};
+	p->end[0].pair = p->end[1].pair = p;
+	err = pair_capture_start(p, mine);
+	if (err) {
+		free(p);
+		return err;
+	}
+	env_decorate(p);
+	e = add_nic(&p->end[0], sb->stack, mine, "eth0");
+	if (!e)
+		e = add_nic(&p->end[1], other, theirs, "gw0");
+	if (e) {
+		pair_free(&p->link);
+		return -errno_of(e);
+	}
+	*my_ifindex = p->end[0].ifindex;
+	*their_ifindex = p->end[1].ifindex;
+	*out = &p->link;
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tap link: Ethernet frames to and from a TAP device with virtio-net
+ * headers, so that super-segments and unfinished checksums pass both ways.
+ *
+ * transmit writes at once, on whichever thread emits (connect()'s SYN leaves in
+ * the guest's call). Only what the kernel does not take now (EAGAIN) is copied
+ * and queued for POLLOUT; while something is queued everything is, in order.
+ * Everything runs under the stack lock.
+ */
+#include "sentry/link/link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "sentry/core/errmap.h"
+#include "sentry/core/log.h"
+#include "sentry/link/queue.h"
+#include "sentry/link/tap_priv.h"
+#include "sentry/loop/loop.h"
+
+/* As a NIC's transmit queue (txqueuelen of a tap is 1000). */
+#define TAP_QUEUE_MAX 1000
+
+struct tap {
+	struct link link; /* first */
+	struct sandbox *sb;
+	int fd;
+	uint32_t ifindex;
+	struct loop_op *read_op;
+	struct loop_op *out_op; /* while something is queued */
+	struct pkt_queue out;
+	int cap_if;
+};
+
+/* ---- out ---- */
+
+/* True: over with it (written or refused); false: EAGAIN. */
+static bool tap_write(struct tap *t, const struct nst_pkt *pkt)
+{
+	struct virtio_net_hdr h;
+	struct iovec iov[2 + NST_PKT_FRAGS];
+	int n = 2;
+
+	if (!tap_vnet_emit(pkt, &h)) {
+		t->link.tx_drops++;
+		return true;
+	}
+	iov[0] = (struct iovec){&h, sizeof(h)};
+	iov[1] = (struct iovec){nst_pkt_data(pkt), pkt->len};
+	for (int i = 0; i < pkt->nfrags; i++)
+		iov[n++] = (struct iovec){(void *)(uintptr_t)pkt->frag[i].p,
+					  pkt->frag[i].len};
+	while (writev(t->fd, iov, n) < 0) {
+		if (errno == EAGAIN)
+			return false;
+		if (errno == EINTR)
+			continue;
+		t->link.tx_drops++; /* EIO: the device is down */
+		break;
+	}
+	return true;
+}
+
+static void on_out(void *arg, const struct loop_event *ev)
+{
+	struct tap *t = arg;
+	bool last = ev->last;
+
+	while (t->out.head && tap_write(t, t->out.head))
+		nst_pkt_free(pkt_queue_pop(&t->out));
+	if (last)
+		t->out_op = NULL;
+	if (t->out.head)
+		return;
+	loop_cancel(t->sb->loop, t->out_op);
+	t->out_op = NULL;
+}
+
+static void tap_enqueue(struct tap *t, struct nst_pkt *pkt)
+{
+	if (t->out.count >= TAP_QUEUE_MAX || !nst_pkt_own(pkt)) {
+		t->link.tx_drops++;
+		nst_pkt_free(pkt);
+		return;
+	}
+	pkt_queue_push(&t->out, pkt);
+	if (!t->out_op)
+		t->out_op = loop_poll(t->sb->loop, t->fd, POLLOUT, on_out, t);
+}
+
+static void tap_transmit(void *link, struct nst_pkt *pkt)
+{
+	struct tap *t = link;
+
+	if (t->sb->cap)
+		capture_packet(t->sb->cap, t->cap_if, true, pkt, pkt->when);
+	if (t->out.head || !tap_write(t, pkt))
+		tap_enqueue(t, pkt);
+	else
+		nst_pkt_free(pkt);
+}
+
+/* ---- in ---- */
+
+/* The frame is lent: its bytes are copied. NULL: dropped and counted. */
+static struct nst_pkt *tap_packet(struct tap *t, const uint8_t *data,
+				  size_t bytes)
+{
+	struct virtio_net_hdr h;
+	struct nst_pkt *pkt;
+	size_t len = bytes - sizeof(h);
+
+	if (bytes <= sizeof(h)) {
+		t->link.rx_drops++;
+		return NULL;
+	}
+	memcpy(&h, data, sizeof(h));
+	pkt = nst_pkt_new(&t->sb->env, 0, (uint32_t)len);
+	if (!pkt) {
+		t->link.rx_drops++;
+		return NULL;
+	}
+	memcpy(nst_pkt_put(pkt, (uint32_t)len), data + sizeof(h), len);
+	if (tap_vnet_parse(&h, pkt))
+		return pkt;
+	t->link.rx_drops++;
+	nst_pkt_free(pkt);
+	return NULL;
+}
+
+static void on_frame(void *arg, const struct loop_event *ev)
+{
+	struct tap *t = arg;
+	struct nst_pkt *pkt;
+	nst_time now;
+
+	if (ev->last) {
+		t->read_op = NULL;
+		log_error("--net tap: the device is gone: %s",
+			  strerror(ev->res < 0 ? -ev->res : EIO));
+		return;
+	}
+	pkt = tap_packet(t, ev->data, (size_t)ev->res);
+	if (!pkt)
+		return;
+	now = sandbox_now(t->sb);
+	pkt->when = now;
+	if (t->sb->cap)
+		capture_packet(t->sb->cap, t->cap_if, false, pkt, now);
+	nst_nic_in(t->sb->stack, t->ifindex, pkt, now);
+}
+
+/* ---- life ---- */
+
+static void tap_free(struct link *l)
+{
+	struct tap *t = (struct tap *)l;
+
+	loop_cancel(t->sb->loop, t->out_op);
+	loop_cancel_close(t->sb->loop, t->read_op, t->fd);
+	pkt_queue_fini(&t->out);
+	free(t);
+}
+
+/* --mac, or a random locally administered one. */
+static void choose_mac(const struct sandbox *sb, uint8_t mac[6])
+{
+	if (sb->opt->has_mac) {
+		memcpy(mac, sb->opt->mac, 6);
+		return;
+	}
+	sb->env.random(sb->env.ctx, mac, 6);
+	mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
+}
+
+static int add_nic(struct tap *t, uint32_t mtu)
+{
+	static const struct nst_link_ops ops = {.transmit = tap_transmit};
+	struct nst_nic_config cfg = {
+	    .name = "eth0",
+	    .kind = NST_LINK_ETHER,
+	    .caps = NST_CAP_TSO | NST_CAP_TX_CSUM,
+	    .mtu = t->sb->opt->mtu ? t->sb->opt->mtu : mtu,
+	    .ops = &ops,
+	    .link = t,
+	};
+	enum nst_err e;
+
+	choose_mac(t->sb, cfg.mac);
+	e = nst_nic_add(t->sb->stack, &cfg, &t->ifindex);
+	if (e)
+		log_error("--net tap: cannot add eth0 with an MTU of %u: %s",
+			  cfg.mtu, strerror(errno_of(e)));
+	return -errno_of(e);
+}
+
+static int tap_start(struct tap *t, uint32_t mtu)
+{
+	int err = 0;
+
+	if (t->sb->cap) {
+		t->cap_if = capture_add_interface(
+		    t->sb->cap, "eth0", CAPTURE_ETHERNET, CAPTURE_SNAPLEN);
+		err = t->cap_if < 0 ? t->cap_if : 0;
+	}
+	if (!err)
+		err = add_nic(t, mtu);
+	if (err)
+		return err;
+	t->read_op = loop_read(t->sb->loop, t->fd, on_frame, t);
+	return t->read_op ? 0 : -ENOMEM;
+}
+
+int tap_link_new(struct sandbox *sb, const char *name, struct link **out)
+{
+	struct tap_dev dev;
+	struct tap *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	err = tap_dev_open(name, &dev);
+	if (err) {
+		free(t);
+		return err;
+	}
+	t->sb = sb;
+	t->fd = dev.fd;
+	t->link = (struct link){.free = tap_free, .name = "tap"};
+	err = tap_start(t, dev.mtu);
+	if (err) {
+		tap_free(&t->link);
+		return err;
+	}
+	sb->ifindex = t->ifindex;
+	*out = &t->link;
+	return 0;
+}
