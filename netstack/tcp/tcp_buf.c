@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The byte rings of an endpoint. Memory comes with the first byte, doubles on
+ * demand up to what the limit needs, and goes back when a ring was empty for
+ * TCP_IDLE_FREE. Limits are in bytes and may be anything; rings are powers of
+ * two.
+ */
+#include "netstack/base/mem.h"
+#include "netstack/tcp/tcp_priv.h"
+
+static uint32_t pow2_above(uint32_t v)
+{
+	uint32_t size = 4096;
+
+	while (size < v)
+		size *= 2;
+	return size;
+}
+
+void tcp_snd_limit_update(struct nst_tcp *tp)
+{
+	uint64_t want;
+
+	if (tp->conf.sndbuf_set) {
+		tp->snd_limit = tp->sk.opt.sndbuf;
+		return;
+	}
+	/* LINUX: tcp_sndbuf_expand, two windows with room for overhead. */
+	want = 2ull * u32_max(tp->cwnd, TCP_INIT_CWND) * tp->mss;
+	if (want < TCP_SND_LIMIT_MIN)
+		want = TCP_SND_LIMIT_MIN;
+	if (want > TCP_SND_LIMIT_MAX)
+		want = TCP_SND_LIMIT_MAX;
+	tp->snd_limit = u32_max(tp->snd_limit, (uint32_t)want);
+}
+
+/* LINUX: half of SO_RCVBUF counts as window (tcp_adv_win_scale 1). */
+void tcp_rcv_limit_update(struct nst_tcp *tp)
+{
+	if (tp->conf.rcvbuf_set)
+		tp->rcv_limit = u32_max(tp->sk.opt.rcvbuf / 2, TCP_RCV_FLOOR);
+	else
+		tp->rcv_limit = u32_max(tp->rcv_limit, TCP_RCV_LIMIT_MIN);
+}
+
+void tcp_buf_init(struct nst_tcp *tp)
+{
+	tp->snd_limit = 0;
+	tp->rcv_limit = 0;
+	tcp_snd_limit_update(tp);
+	tcp_rcv_limit_update(tp);
+}
+
+static void *ring_alloc(const struct nst_tcp *tp, uint32_t size)
+{
+	return nst_alloc(tp->sk.st->env, size + TCP_RING_TRAILER);
+}
+
+static void rcv_release(struct nst_tcp *tp)
+{
+	if (!tp->rcv.mem)
+		return;
+	nst_release(tp->sk.st->env, tp->rcv.mem,
+		    tp->rcv.size + TCP_RING_TRAILER);
+	ring_init(&tp->rcv, NULL, 0);
+}
+
+static void snd_release(struct nst_tcp *tp)
+{
+	if (!tp->snd.mem)
+		return;
+	tcp_bury(tp->sk.st, tp->snd.mem, tp->snd.size + TCP_RING_TRAILER);
+	ring_init(&tp->snd, NULL, 0);
+}
+
+bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need)
+{
+	uint32_t size = u32_max(pow2_above(need), TCP_RING_MIN);
+	uint32_t ahead = (uint32_t)seq_diff(tcp_ooo_end(tp), tp->rcv_nxt);
+	uint8_t *old = tp->rcv.mem;
+	uint32_t old_size = tp->rcv.size;
+	void *mem;
+
+	if (need <= old_size)
+		return true;
+	mem = ring_alloc(tp, size);
+	if (!mem)
+		return false;
+	if (!old) {
+		ring_init(&tp->rcv, mem, size);
+		return true;
+	}
+	ring_move(&tp->rcv, mem, size, tp->rcv.tail + ahead);
+	nst_release(tp->sk.st->env, old, old_size + TCP_RING_TRAILER);
+	return true;
+}
+
+/* A full half is the sign that the reader is slower than the writer. */
+static uint32_t snd_want(const struct nst_tcp *tp)
+{
+	uint32_t max = pow2_above(tp->snd_limit);
+
+	if (!tp->snd.size)
+		return u32_min(TCP_RING_MIN, max);
+	if (ring_used(&tp->snd) < tp->snd.size / 2)
+		return tp->snd.size;
+	return u32_min(tp->snd.size * 2, u32_max(max, tp->snd.size));
+}
+
+void tcp_snd_grow(struct nst_tcp *tp)
+{
+	uint32_t size = snd_want(tp);
+	uint32_t old_size = tp->snd.size;
+	uint8_t *old = tp->snd.mem;
+	void *mem;
+
+	if (size <= old_size)
+		return;
+	mem = ring_alloc(tp, size);
+	if (!mem) {
+		TCP_COUNT(tp->sk.st, AbortOnMemory);
+		return; /* the old ring, if any, goes on */
+	}
+	if (!old) {
+		ring_init(&tp->snd, mem, size);
+		return;
+	}
+	ring_move(&tp->snd, mem, size, tp->snd.tail);
+	tcp_bury(tp->sk.st, old, old_size + TCP_RING_TRAILER);
+}
+
+static bool snd_empty(const struct nst_tcp *tp)
+{
+	return tp->snd.mem && !ring_used(&tp->snd);
+}
+
+static bool rcv_empty(const struct nst_tcp *tp)
+{
+	return tp->rcv.mem && !ring_used(&tp->rcv) && !tp->ooo.n;
+}
+
+nst_time tcp_idle_deadline(const struct nst_tcp *tp)
+{
+	if (!snd_empty(tp) && !rcv_empty(tp))
+		return NST_NEVER;
+	return tp->last_used + TCP_IDLE_FREE;
+}
+
+void tcp_buf_release_empty(struct nst_tcp *tp)
+{
+	if (snd_empty(tp))
+		snd_release(tp);
+	if (rcv_empty(tp))
+		rcv_release(tp);
+}
+
+void tcp_buf_drop_snd(struct nst_tcp *tp)
+{
+	snd_release(tp);
+	tp->fin_queued = false;
+	tp->snd_una = tp->snd_nxt;
+	tp->snd_base = tp->snd_nxt;
+}
+
+void tcp_buf_free(struct nst_tcp *tp)
+{
+	snd_release(tp);
+	rcv_release(tp);
+}

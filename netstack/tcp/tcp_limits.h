@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every limit and default of TCP with its value and where it comes from. The
+ * names in comments are Linux's, whose values these are unless said otherwise.
+ * Reaching a limit is a counted refusal.
+ */
+#ifndef NETSTACK_TCP_TCP_LIMITS_H
+#define NETSTACK_TCP_TCP_LIMITS_H
+
+#include "netstack/base/limits.h"
+
+/* Handshake. */
+#define TCP_TIMEOUT_INIT (1 * NST_SEC) /* RFC 6298 2.1 */
+#define TCP_SYN_RETRIES 6              /* tcp_syn_retries */
+#define TCP_SYN_LINEAR_TIMEOUTS 4      /* tcp_syn_linear_timeouts */
+#define TCP_SYNACK_RETRIES 5           /* tcp_synack_retries */
+#define TCP_HANDSHAKE_MAX (120 * NST_SEC)
+#define TCP_SYN_REXMIT_GAP (500 * NST_MS) /* repeated SYN: one answer per */
+#define LIMIT_TCP_SYN_BACKLOG 1024        /* half-open per listener, floor */
+#define LIMIT_TCP_SYNCNT 127              /* MAX_TCP_SYNCNT */
+
+/* Retransmission. */
+#define TCP_RTO_MIN (200 * NST_MS)
+#define TCP_RTO_MAX (120 * NST_SEC)
+#define TCP_RETRIES2 15      /* tcp_retries2 */
+#define TCP_ORPHAN_RETRIES 8 /* tcp_orphan_retries 0 means 8 */
+#define TCP_DUPTHRESH 3      /* tcp_reordering */
+#define TCP_INIT_CWND 10     /* RFC 6928 */
+#define TCP_CWND_MAX 0x00ffffffu
+#define TCP_SSTHRESH_INFINITE 0x7fffffffu
+
+/* Acknowledgements. */
+#define TCP_ATO_MIN (40 * NST_MS)
+#define TCP_DELACK_MIN (40 * NST_MS)
+#define TCP_DELACK_MAX (200 * NST_MS)
+#define TCP_MAX_QUICKACKS 16
+#define TCP_INVALID_RATELIMIT (500 * NST_MS) /* tcp_invalid_ratelimit */
+#define TCP_CORK_TIME (200 * NST_MS)
+#define TCP_PAWS_24DAYS (24LL * 24 * 3600 * NST_SEC)
+
+/* Segment sizes. */
+#define TCP_MSS_DEFAULT 536 /* RFC 9293 3.7.1 */
+#define TCP_MSS_DEFAULT6 1220
+#define TCP_MSS_MIN 48 /* tcp_min_snd_mss */
+#define TCP_MAXSEG_MIN 88
+#define TCP_MAXSEG_MAX 32767
+#define TCP_WSCALE_MAX 14 /* RFC 7323 2.3 */
+
+/* Buffers. */
+#define TCP_RING_MIN 65536u
+#define TCP_SND_LIMIT_MIN 87040u     /* what Linux grows to at once */
+#define TCP_SND_LIMIT_MAX (4u << 20) /* tcp_wmem[2] */
+#define TCP_RCV_LIMIT_MIN 65536u     /* tcp_rmem[1] / 2 */
+#define TCP_RCV_LIMIT_MAX (6u << 20) /* tcp_rmem[2] */
+#define TCP_RCV_FLOOR 2304u          /* SOCK_MIN_RCVBUF / 2, rounded */
+#define TCP_IDLE_FREE (2 * NST_SEC)  /* an empty ring is given back */
+
+/* Bounded lists. */
+#define LIMIT_TCP_SENT 8192 /* records of one scoreboard; then they merge */
+#define LIMIT_TCP_OOO 128   /* out-of-order intervals of one endpoint */
+#define LIMIT_TCP_ORPHANS 65536
+#define LIMIT_TCP_MEM_DEFERRED (64u << 20)
+
+/* Keepalive and user timeout. */
+#define TCP_KEEPIDLE_S 7200
+#define TCP_KEEPINTVL_S 75
+#define TCP_KEEPCNT_N 9
+#define TCP_KEEP_S_MAX 32767
+#define TCP_KEEPCNT_MAX 127
+
+/* Closing. */
+#define TCP_TIMEWAIT_LEN (60 * NST_SEC)
+#define TCP_FIN_TIMEOUT_S 60      /* tcp_fin_timeout */
+#define TCP_FIN_TIMEOUT_MAX_S 120 /* TCP_FIN_TIMEOUT_MAX */
+
+#endif

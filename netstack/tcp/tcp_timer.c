@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The timers of an endpoint: one table. A deadline is never stored: each row's
+ * function computes it from saved facts, so that arming after a restore is the
+ * same as arming in normal life.
+ *
+ * A timer that is armed earlier than needed is left alone: when it fires it
+ * finds its deadline in the future and is armed again. So an ACK costs no
+ * re-arming.
+ */
+#include "netstack/base/mem.h"
+#include "netstack/tcp/tcp_priv.h"
+
+struct timer_row {
+	const char *name;
+	nst_time (*deadline)(const struct nst_tcp *tp);
+	void (*fire)(struct nst_tcp *tp);
+	const char *rfc;
+};
+
+/* Handshake, retransmission and persist never want the clock together. */
+static nst_time retrans_deadline(const struct nst_tcp *tp)
+{
+	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
+		return tcp_handshake_deadline(tp);
+	if (tp->packets_out)
+		return tcp_rto_deadline(tp);
+	return tcp_persist_deadline(tp);
+}
+
+static void retrans_fire(struct nst_tcp *tp)
+{
+	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
+		tcp_handshake_fire(tp);
+	else if (tp->packets_out)
+		tcp_rto_fire(tp);
+	else
+		tcp_persist_fire(tp);
+}
+
+static const struct timer_row rows[TCP_T_COUNT] = {
+    [TCP_T_RETRANS] = {"retransmit", retrans_deadline, retrans_fire, "6298"},
+    [TCP_T_DELACK] = {"delack", tcp_ack_deadline, tcp_ack_fire, "1122"},
+    [TCP_T_KEEP] = {"keepalive", tcp_keep_deadline, tcp_keep_fire, "1122"},
+    [TCP_T_FIN_WAIT2] = {"fin-wait-2", tcp_fw2_deadline, tcp_fw2_fire, "-"},
+    [TCP_T_CORK] = {"cork", tcp_cork_deadline, tcp_cork_fire, "-"},
+    [TCP_T_IDLE] = {"idle", tcp_idle_deadline, tcp_buf_release_empty, "-"},
+};
+
+static struct nst_tcp *owner(struct tcp_timer *t)
+{
+	struct tcp_timer *first = t - t->kind;
+
+	return container_of(first, struct nst_tcp, timer[0]);
+}
+
+static void timer_fn(struct wheel_timer *w, nst_time now)
+{
+	struct tcp_timer *t = container_of(w, struct tcp_timer, w);
+	struct nst_tcp *tp = owner(t);
+	struct nst_stack *st = tp->sk.st;
+
+	stack_enter(st, now);
+	if (rows[t->kind].deadline(tp) <= now)
+		rows[t->kind].fire(tp);
+	tcp_finish(tp);
+	stack_leave(st);
+}
+
+void tcp_timers_init(struct nst_tcp *tp)
+{
+	for (uint8_t i = 0; i < TCP_T_COUNT; i++) {
+		tp->timer[i].kind = i;
+		tp->timer[i].w.fn = timer_fn;
+	}
+}
+
+void tcp_timers_update(struct nst_tcp *tp)
+{
+	struct wheel *w = tp->sk.st->wheel;
+
+	for (int i = 0; i < TCP_T_COUNT; i++) {
+		struct wheel_timer *t = &tp->timer[i].w;
+		nst_time at = rows[i].deadline(tp);
+
+		if (at == NST_NEVER) {
+			if (wheel_armed(t))
+				wheel_stop(w, t);
+		} else if (!wheel_armed(t) || t->deadline > at) {
+			wheel_arm(w, t, at);
+		}
+	}
+}
+
+void tcp_timers_stop(struct nst_tcp *tp)
+{
+	for (int i = 0; i < TCP_T_COUNT; i++) {
+		if (wheel_armed(&tp->timer[i].w))
+			wheel_stop(tp->sk.st->wheel, &tp->timer[i].w);
+	}
+}
+
+void nst_tcp_timer(const struct nst_tcp *tp, int *kind, nst_time *deadline)
+{
+	nst_time keep = tcp_keep_deadline(tp);
+	nst_time fw2 = tcp_fw2_deadline(tp);
+
+	*kind = 0;
+	*deadline = retrans_deadline(tp);
+	if (*deadline != NST_NEVER) {
+		*kind =
+		    tcp_in_states(tp, TCPF_SYNCED) && !tp->packets_out ? 4 : 1;
+		return;
+	}
+	*deadline = t_min(keep, fw2);
+	if (*deadline != NST_NEVER)
+		*kind = 2;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TCP header and its options on the wire: RFC 9293 3.1, RFC 7323, RFC
+ * 2018. Stateless: parse makes a struct tcp_seg, emit writes a struct
+ * tcp_out_hdr. Option layout on output is Linux's, so captures look alike.
+ */
+#ifndef NETSTACK_TCP_TCP_WIRE_H
+#define NETSTACK_TCP_TCP_WIRE_H
+
+#include "netstack/ip/ip.h"
+
+#define TCP_HDR_BYTES 20
+#define TCP_OPT_BYTES_MAX 40
+#define TCP_SACK_BLOCKS_MAX 4
+
+enum tcp_flags {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_URG = 0x20,
+	TCP_ECE = 0x40,
+	TCP_CWR = 0x80,
+};
+
+/* A half-open interval of sequence space. */
+struct tcp_range {
+	struct seq from, to;
+};
+
+/* A received segment: header and options in host order. Borrows pkt and in. */
+struct tcp_seg {
+	struct nst_pkt *pkt;
+	const struct ip_in *in;
+	struct seq seq, ack;
+	struct seq end;    /* seq + len, SYN and FIN counted */
+	uint32_t data_off; /* of the payload, counted from pkt's data */
+	uint32_t len;      /* payload bytes */
+	uint16_t sport, dport;
+	uint16_t wnd; /* as on the wire, unscaled */
+	uint16_t up;
+	uint8_t flags;
+	uint8_t hdr_bytes;
+	bool ts_ok, sack_perm, wscale_ok;
+	uint8_t wscale;
+	uint8_t nsack;
+	uint16_t mss; /* 0: no option */
+	uint32_t tsval, tsecr;
+	struct tcp_range sack[TCP_SACK_BLOCKS_MAX];
+};
+
+/* False: too short or data offset out of range. Linearises the header. Bad
+ * options end option parsing (`*bad_opts`), as on Linux. */
+NST_MUST_CHECK bool tcp_parse(struct nst_pkt *pkt, const struct ip_in *in,
+			      struct tcp_seg *seg, bool *bad_opts);
+/* Drops the first `n` payload bytes (SYN first, if there is one). */
+void tcp_seg_trim_front(struct tcp_seg *seg, uint32_t n);
+/* Keeps only sequence numbers before `end`; FIN goes with what is cut. */
+void tcp_seg_trim_back(struct tcp_seg *seg, struct seq end);
+
+/* A header to emit. */
+struct tcp_out_hdr {
+	uint16_t sport, dport;
+	struct seq seq, ack;
+	uint16_t wnd, up;
+	uint8_t flags;
+	bool ts, sack_perm, wscale_ok;
+	uint8_t wscale;
+	uint8_t nsack;
+	uint16_t mss; /* 0: no option */
+	uint32_t tsval, tsecr;
+	struct tcp_range sack[TCP_SACK_BLOCKS_MAX];
+};
+
+/* Header bytes with options, padded to four. */
+uint32_t tcp_hdr_bytes(const struct tcp_out_hdr *h);
+/* Writes tcp_hdr_bytes(h) bytes; checksum field zero. */
+void tcp_hdr_emit(const struct tcp_out_hdr *h, uint8_t *p);
+
+#endif
