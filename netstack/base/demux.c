@@ -12,7 +12,7 @@
 #include "netstack/base/stack_priv.h"
 
 #define MIN_BUCKETS 64
-#define STEP 4
+#define STEP 16 /* a halving is over before the next one is due */
 
 struct table {
 	struct demux_node **bucket;
