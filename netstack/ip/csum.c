@@ -15,26 +15,9 @@ uint16_t ip_pseudo_sum(const struct nst_addr *src, const struct nst_addr *dst,
 	return nst_csum_add(sum, tail, sizeof(tail));
 }
 
-/* A piece that starts at an odd offset counts with its bytes swapped. */
-static uint16_t add_piece(uint16_t sum, const uint8_t *p, uint32_t bytes,
-			  bool odd)
-{
-	if (!odd)
-		return nst_csum_add(sum, p, bytes);
-	sum = __builtin_bswap16(sum);
-	return __builtin_bswap16(nst_csum_add(sum, p, bytes));
-}
-
 uint16_t ip_csum_pkt(uint16_t sum, const struct nst_pkt *pkt)
 {
-	uint32_t at = pkt->len;
-
-	sum = nst_csum_add(sum, nst_pkt_data(pkt), pkt->len);
-	for (size_t i = 0; i < pkt->nfrags; i++) {
-		sum = add_piece(sum, pkt->frag[i].p, pkt->frag[i].len, at & 1);
-		at += pkt->frag[i].len;
-	}
-	return sum;
+	return nst_pkt_sum(pkt, 0, nst_pkt_bytes(pkt), sum);
 }
 
 bool ip_l4_csum_ok(const struct nst_pkt *pkt, const struct ip_in *in)
