@@ -67,6 +67,7 @@ struct sock {
 
 	struct { /* byte pipe, stream.c */
 		bool eof_from_guest; /* EOF or HUP seen on the sentry end */
+		bool ending; /* its end shows: read on until it is reached */
 		bool eof_to_guest;   /* SHUT_WR done on the sentry end */
 		bool reset;          /* peer's RST to be shown */
 		bool want_space;     /* guest has bytes, send ring is full */

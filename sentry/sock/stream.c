@@ -115,7 +115,9 @@ static bool pump_in(struct sock *s)
 		if (n <= 0)
 			return read_ended(s, n);
 		nst_tcp_snd_commit(s->tcp, (size_t)n, false, now);
-		if ((size_t)n < room)
+		/* All there was; what comes later comes with an event. An
+		 * end may have shared the event of the last bytes. */
+		if ((size_t)n < room && !s->pipe.ending)
 			return true;
 	}
 	s->pipe.want_space = true;
@@ -230,6 +232,8 @@ static void on_poll(void *arg, const struct loop_event *ev)
 		sock_close(s, true);
 		return;
 	}
+	if (ev->res > 0 && (ev->res & (POLLRDHUP | POLLHUP | POLLERR)))
+		s->pipe.ending = true;
 	/* While connecting the prefill is readable; only a close counts. */
 	if (s->state == SOCK_CONNECTING && ev->res >= 0 &&
 	    (ev->res & (POLLHUP | POLLERR)))
