@@ -28,6 +28,17 @@ bool pub_addrs(const struct gateway *gw, uint8_t family, struct nst_addr *from,
 	return to->family != 0;
 }
 
+uint8_t pub_other_family(const struct gateway *gw, uint8_t tried)
+{
+	const struct options *o = gw->sb->opt;
+
+	if (o->ip4.family == 0 || o->ip6.family == 0)
+		return 0;
+	if (!(tried & pub_family_bit(4)))
+		return 4;
+	return tried & pub_family_bit(6) ? 0 : 6;
+}
+
 enum nst_err pub_bind(struct nst_sock *s, const struct nst_addr *from,
 		      nst_time now)
 {

@@ -39,6 +39,15 @@ struct publish {
  */
 bool pub_addrs(const struct gateway *gw, uint8_t family, struct nst_addr *from,
 	       struct nst_addr *to);
+/*
+ * The families that were tried, as bits, because 4 | 6 is 6. The other one, 0
+ * when both were tried or the guest has only one.
+ */
+static inline uint8_t pub_family_bit(uint8_t family)
+{
+	return family == 6 ? 2 : 1;
+}
+uint8_t pub_other_family(const struct gateway *gw, uint8_t tried);
 /* Binds ep to the gateway's address, port to be chosen at connect. */
 enum nst_err pub_bind(struct nst_sock *s, const struct nst_addr *from,
 		      nst_time now);

@@ -40,7 +40,7 @@ static bool connect_guest(struct relay *r, uint8_t family)
 
 	if (!pub_addrs(gw, family, &from, &to.addr))
 		return false;
-	r->tried |= to.addr.family;
+	r->tried |= pub_family_bit(to.addr.family);
 	err = nst_tcp_new(gw->stack, to.addr.family, &r->owner, now, &r->tp);
 	if (err != NST_OK) {
 		r->tp = NULL;
@@ -60,12 +60,10 @@ static bool connect_guest(struct relay *r, uint8_t family)
 static void guest_failed(struct relay *r, enum nst_err err)
 {
 	struct gateway *gw = r->gw;
-	uint8_t other = r->tried == 4 ? 6 : 4;
-	bool both = gw->sb->opt->ip4.family && gw->sb->opt->ip6.family;
+	uint8_t other = pub_other_family(gw, r->tried);
 
 	drop_guest(r);
-	if (err == NST_E_CONNREFUSED && both && r->tried != (4 | 6) &&
-	    connect_guest(r, other))
+	if (err == NST_E_CONNREFUSED && other && connect_guest(r, other))
 		return;
 	gw->count.PubRefused++;
 	relay_reset(r);

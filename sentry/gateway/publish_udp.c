@@ -4,8 +4,8 @@
  * {port, host client} → one connected UDP endpoint of the gateway's netstack,
  * from which the guest sees it come and to which the guest's answers go. Peers
  * end after 180 s without use, or when the table is full, the least recently
- * used first. A port unreachable from the guest makes the peer try the guest's
- * other family once, as publish_tcp.c does.
+ * used first. After a port unreachable from the guest, the peer's next datagram
+ * goes to the guest's other family: its server may listen there, or not yet.
  *
  * DEVIATION: an answer from a port published on every address leaves with the
  * source address that the host's routing chooses, which on a host with several
@@ -24,7 +24,7 @@ struct pub_peer {
 	struct pub_port *port;
 	struct host_addr client;
 	struct nst_dgram *d;
-	uint8_t tried; /* families, or-ed */
+	uint8_t family; /* of d */
 };
 
 static void peer_events(struct ep_owner *o, uint32_t events);
@@ -88,7 +88,7 @@ static bool peer_open(struct pub_peer *p, uint8_t family, nst_time now)
 
 	if (!pub_addrs(gw, family, &from, &to.addr))
 		return false;
-	p->tried |= to.addr.family;
+	p->family = to.addr.family;
 	err = nst_dgram_new(gw->stack, NST_DGRAM_UDP, to.addr.family, 0,
 			    &p->owner, &p->d);
 	if (err != NST_OK) {
@@ -162,14 +162,12 @@ static void peer_answers(struct pub_peer *p)
 /* Nothing listens at the guest's address of this family. */
 static void peer_error(struct pub_peer *p, nst_time now)
 {
-	const struct options *o = p->port->gw->sb->opt;
 	enum nst_err err = nst_sock_error(nst_dgram_sock(p->d), true);
-	uint8_t other = p->tried == 4 ? 6 : 4;
+	uint8_t other =
+	    pub_other_family(p->port->gw, pub_family_bit(p->family));
 
 	p->port->gw->count.PubUdpDrops++;
-	if (err != NST_E_CONNREFUSED || p->tried == (4 | 6))
-		return;
-	if (o->ip4.family == 0 || o->ip6.family == 0)
+	if (err != NST_E_CONNREFUSED || other == 0)
 		return;
 	peer_close(p);
 	if (!peer_open(p, other, now))
