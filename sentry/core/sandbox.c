@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +23,9 @@
  * is given to whoever waits for it, and the loop goes on at once.
  */
 #define SETTLE_ROUNDS 256
+
+/* sandbox.dir holds this, "/cordon-" and 12 digits. */
+#define DIR_BASE_BYTES 40
 
 nst_time sandbox_now(const struct sandbox *sb)
 {
@@ -55,29 +61,64 @@ void sandbox_fini(struct sandbox *sb)
 	pthread_mutex_destroy(&sb->lock);
 }
 
-int sandbox_dir_new(struct sandbox *sb)
+void sandbox_dir_name(struct sandbox *sb)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
+	uint64_t name;
 
-	if (!base || base[0] != '/' || strlen(base) > 40 || access(base, W_OK))
+	if (!base || base[0] != '/' || strlen(base) > DIR_BASE_BYTES ||
+	    access(base, W_OK))
 		base = "/tmp";
-	snprintf(sb->dir, sizeof sb->dir, "%s/cordon-XXXXXX", base);
-	if (!mkdtemp(sb->dir)) {
-		int err = errno;
-		log_error("cannot make a directory in %s: %s; set "
-			  "XDG_RUNTIME_DIR to a writable one",
-			  base, strerror(err));
-		sb->dir[0] = '\0';
-		return -err;
+	randombytes_buf(&name, sizeof name);
+	snprintf(sb->dir, sizeof sb->dir, "%s/cordon-%012" PRIx64, base,
+		 name & 0xffffffffffff);
+}
+
+/* Ours alone, or somebody has guessed 48 random bits. */
+static int check_dir(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_uid != geteuid() || (st.st_mode & 0777) != 0700)
+		return -EPERM;
+	return 0;
+}
+
+static int open_dir(struct sandbox *sb)
+{
+	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int rc;
+
+	/* EEXIST: the watcher was faster. */
+	if (mkdir(sb->dir, 0700) && errno != EEXIST)
+		return -errno;
+	sb->dir_fd = open(sb->dir, flags);
+	if (sb->dir_fd < 0)
+		return -errno;
+	rc = check_dir(sb->dir_fd);
+	if (rc) {
+		close(sb->dir_fd);
+		sb->dir_fd = -1;
 	}
-	sb->dir_fd = open(sb->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (sb->dir_fd >= 0)
+	return rc;
+}
+
+int sandbox_dir_new(struct sandbox *sb)
+{
+	int rc;
+
+	if (!sb->dir[0])
+		sandbox_dir_name(sb);
+	rc = open_dir(sb);
+	if (!rc)
 		return 0;
-	int err = errno;
-	rmdir(sb->dir);
+	log_error("cannot make the directory %s: %s; set XDG_RUNTIME_DIR to a "
+		  "writable one",
+		  sb->dir, strerror(-rc));
 	sb->dir[0] = '\0';
-	log_error("cannot open its own directory: %s", strerror(err));
-	return -err;
+	return rc;
 }
 
 void sandbox_dir_free(struct sandbox *sb)

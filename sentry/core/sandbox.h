@@ -49,10 +49,13 @@ void sandbox_init(struct sandbox *sb, const struct options *opt);
 /* Closes notify_fd; everything else must be gone. */
 void sandbox_fini(struct sandbox *sb);
 /*
- * The private 0700 directory for socket names, in $XDG_RUNTIME_DIR or /tmp:
- * sets dir and dir_fd (O_PATH). The launcher makes it, so that the watcher can
- * remove it whatever happens to the sentry. -errno after one line on stderr.
+ * The private 0700 directory for socket names, in $XDG_RUNTIME_DIR or /tmp.
+ * dir_name only chooses the name, so that the watcher knows it before it
+ * exists and can remove it whatever happens to the sentry; dir_new makes it
+ * (and chooses, if that was not done): sets dir and dir_fd (O_PATH). -errno
+ * after one line on stderr.
  */
+void sandbox_dir_name(struct sandbox *sb);
 int sandbox_dir_new(struct sandbox *sb);
 void sandbox_dir_free(struct sandbox *sb);
 

@@ -70,11 +70,10 @@ static int prepare(struct guest *g, struct sandbox *sb)
 	p->dir = sb->dir;
 	randombytes_buf(&sb->magic, sizeof sb->magic);
 	p->magic = sb->magic;
+	p->resolv = resolv_needed(p->opt);
 	rc = open_channels(p);
 	if (!rc)
 		rc = filter_build(p->magic, &p->prog);
-	if (!rc)
-		rc = resolv_prepare(p->opt, p->dir, &p->resolv);
 	if (rc)
 		log_error("cannot prepare the guest: %s", strerror(-rc));
 	return rc;
@@ -137,9 +136,8 @@ int launch_guest(struct sandbox *sb, struct guest **out)
 	}
 	*out = g;
 	take_signals(&g->plan);
-	rc = sandbox_dir_new(sb);
-	if (!rc)
-		rc = prepare(g, sb);
+	sandbox_dir_name(sb);
+	rc = prepare(g, sb);
 	if (rc)
 		return rc;
 	pid_t pid = ns_clone(&g->plan);
@@ -149,7 +147,8 @@ int launch_guest(struct sandbox *sb, struct guest **out)
 		return pid;
 	g->watcher = pid;
 	become_sentry(g);
-	return open_signals(g);
+	rc = sandbox_dir_new(sb);
+	return rc ? rc : open_signals(g);
 }
 
 /* What went wrong in the watcher or the child, in words. */

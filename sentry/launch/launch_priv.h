@@ -53,7 +53,7 @@ struct launch_plan {
 	uid_t uid;
 	gid_t gid;
 	int ns_flags; /* CLONE_NEW* that the watcher was cloned with */
-	bool resolv;  /* dir/resolv.conf goes over /etc/resolv.conf */
+	bool resolv;  /* a file of ours goes over /etc/resolv.conf */
 	const char *dir;
 	sigset_t old_mask;
 	struct sigaction old_chld;
@@ -84,10 +84,12 @@ pid_t ns_clone(struct launch_plan *p);
 /* The watcher: maps and mounts. 0, or -errno with *step set. */
 int ns_enter(const struct launch_plan *p, enum launch_step *step);
 
-/* ---- resolv.c, in the sentry ---- */
-/* Does the guest need a resolv.conf of its own (its resolvers are on the
- * host's loopback)? Then writes dir/resolv.conf. -errno. */
-int resolv_prepare(const struct options *o, const char *dir, bool *needed);
+/* ---- resolv.c ---- */
+/* The sentry: does the guest need a resolv.conf of its own, since the host's
+ * resolvers are on loopback? */
+bool resolv_needed(const struct options *o);
+/* The watcher: makes dir, if it is not there, and the file in it. -errno. */
+int resolv_write(const struct options *o, const char *dir, const char *path);
 
 /* ---- inherited.c, in the sentry ---- */
 /* Refuses descriptors that reach the host's network. -EPERM after one line. */

@@ -101,22 +101,33 @@ static int write_maps(const struct launch_plan *p)
 	return rc ? rc : write_file("/proc/self/gid_map", line);
 }
 
-static int do_mounts(const struct launch_plan *p)
+/* A file of ours: it stays mounted after it is removed. */
+static int mount_resolv(const struct launch_plan *p)
 {
 	char path[PATH_MAX];
+	int rc;
+
+	snprintf(path, sizeof path, "%s/resolv.conf", p->dir);
+	rc = resolv_write(p->opt, p->dir, path);
+	if (!rc && mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL))
+		rc = -errno;
+	unlink(path);
+	return rc;
+}
+
+static int do_mounts(const struct launch_plan *p)
+{
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	int rc = 0;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		return -errno;
-	/* A file of ours: it stays mounted after it is removed. */
-	snprintf(path, sizeof path, "%s/resolv.conf", p->dir);
-	if (p->resolv && mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL))
-		return -errno;
 	if (p->resolv)
-		unlink(path);
-	if (p->opt->isolate && mount("proc", "/proc", "proc",
-				     MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
-		return -errno;
-	return 0;
+		rc = mount_resolv(p);
+	if (!rc && p->opt->isolate &&
+	    mount("proc", "/proc", "proc", flags, NULL))
+		rc = -errno;
+	return rc;
 }
 
 int ns_enter(const struct launch_plan *p, enum launch_step *step)

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "sentry/core/values.h"
 
@@ -52,39 +52,43 @@ static void copy_rest(FILE *in, FILE *out)
 {
 	char line[512];
 
-	rewind(in);
 	while (fgets(line, sizeof line, in))
 		if (!is_nameserver(line))
 			fputs(line, out);
 }
 
-static int write_ours(const struct options *o, FILE *in, const char *path)
+int resolv_write(const struct options *o, const char *dir, const char *path)
 {
 	char buf[VALUE_TEXT_BYTES];
-	FILE *out = fopen(path, "wxe");
 
-	if (!out)
+	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
+	FILE *in = fopen(RESOLV_CONF, "re");
+	FILE *out = fopen(path, "wxe");
+	if (!in || !out) {
+		int err = errno;
+		if (in)
+			fclose(in);
+		if (out)
+			fclose(out);
+		return -err;
+	}
 	fprintf(out, "nameserver %s\n", value_addr_text(&o->dns4, buf));
 	fprintf(out, "nameserver %s\n", value_addr_text(&o->dns6, buf));
 	copy_rest(in, out);
+	fchmod(fileno(out), 0644);
+	fclose(in);
 	return fclose(out) ? -errno : 0;
 }
 
-int resolv_prepare(const struct options *o, const char *dir, bool *needed)
+bool resolv_needed(const struct options *o)
 {
-	char path[128];
-	int rc = 0;
-
-	*needed = false;
-	FILE *in = o->net == NET_NAT ? fopen(RESOLV_CONF, "re") : NULL;
 	/* Without the file there is nothing to mount over. */
+	FILE *in = o->net == NET_NAT ? fopen(RESOLV_CONF, "re") : NULL;
+
 	if (!in)
-		return 0;
-	snprintf(path, sizeof path, "%s/resolv.conf", dir);
-	*needed = host_needs_it(in);
-	if (*needed)
-		rc = write_ours(o, in, path);
+		return false;
+	bool needed = host_needs_it(in);
 	fclose(in);
-	return rc;
+	return needed;
 }
