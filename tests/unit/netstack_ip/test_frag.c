@@ -113,10 +113,12 @@ Test(frag, overlap_drops_the_datagram, .init = fill)
 		inject(t, v6, 1, 0, 80, true);
 		inject(t, v6, 1, 72, 80, true);
 		cr_assert_eq(t->ip->nreasm, 0);
-		cr_assert_eq(ipt_count(t)->IpReasmOverlaps, 1 + 2u * (unsigned)v6);
+		cr_assert_eq(ipt_count(t)->IpReasmOverlaps,
+			     1 + 2u * (unsigned)v6);
 		inject(t, v6, 2, 72, 80, true);
 		inject(t, v6, 2, 0, 80, true);
-		cr_assert_eq(ipt_count(t)->IpReasmOverlaps, 2 + 2u * (unsigned)v6);
+		cr_assert_eq(ipt_count(t)->IpReasmOverlaps,
+			     2 + 2u * (unsigned)v6);
 		cr_assert_eq(t->ip->nreasm, 0);
 	}
 	cr_assert_eq(t->ngot, 0);
