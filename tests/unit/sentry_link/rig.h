@@ -67,6 +67,7 @@ struct cap_file {
 	uint8_t tsresol[4];
 	uint64_t dropped;
 	bool stats;
+	bool torn_ok; /* the last block may be cut short */
 };
 void cap_open(struct cap_file *f, const char *path);
 /* The next packet, false at the end; asserts that every block is whole. */
