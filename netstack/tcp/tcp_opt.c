@@ -8,15 +8,18 @@ static enum nst_err in_range(int64_t v, int64_t lo, int64_t hi)
 	return v < lo || v > hi ? NST_E_INVAL : NST_OK;
 }
 
-/* LINUX: secs_to_retrans and back: what 1 + 2 + 4 … seconds reach. */
+/* LINUX: secs_to_retrans and back: what at most 255 time-outs of 1, 2, 4 … 120
+ * seconds (TCP_RTO_MAX) reach. */
 static uint32_t defer_round(int64_t s)
 {
-	uint32_t period = 1;
+	uint32_t period = 1, step = 1;
 
 	if (s <= 0)
 		return 0;
-	while (period < s && period < (1u << 16))
-		period = period * 2 + 1;
+	for (int n = 1; period < s && n < 255; n++) {
+		step = step * 2 < 120 ? step * 2 : 120;
+		period += step;
+	}
 	return period;
 }
 

@@ -112,6 +112,7 @@ static bool pump_one(struct sock *s)
 	    0) {
 		/* Full: POLLOUT follows. Refused: the guest end is gone, a
 		 * sweep closes s. Anything else cannot succeed later. */
+		s->dg.gone = errno == ECONNREFUSED;
 		if (errno != EMSGSIZE)
 			return false;
 		s->dg.drops++;
@@ -138,6 +139,13 @@ void datagram_pump(struct sock *s)
 
 /* ---- guest → endpoint ---- */
 
+/* Last thing of an event: s may be freed. */
+static void close_if_gone(struct sock *s)
+{
+	if (s->dg.gone && !s->dead)
+		sock_close(s, false);
+}
+
 static void on_poll(void *arg, const struct loop_event *ev)
 {
 	struct sock *s = arg;
@@ -152,6 +160,7 @@ static void on_poll(void *arg, const struct loop_event *ev)
 		trap_kick(s);
 	if (ev->last && s->send_fd >= 0 && ev->res >= 0)
 		(void)datagram_start(s);
+	close_if_gone(s);
 }
 
 int datagram_start(struct sock *s)
@@ -169,11 +178,26 @@ static void yield_turn(struct sock *s)
 	(void)datagram_start(s);
 }
 
+void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to)
+{
+	struct nst_sockaddr peer;
+
+	/* Reaping closes others, which drains them: once is enough. */
+	if (s->dg.closing || !sock_has_ports(s))
+		return;
+	if (!to && nst_sock_remote(nst_dgram_sock(s->dgram), &peer) != NST_OK)
+		return;
+	to = to ? to : &peer;
+	if (nst_addr_is_local(s->sb->stack, &to->addr))
+		(void)sock_reap_conflicts(s, to->port);
+}
+
 static enum nst_err pass_on(struct sock *s, void *p, size_t bytes)
 {
 	struct nst_iov iov = {p, bytes};
 	struct nst_dgram_opts o = {0};
 
+	datagram_reap_target(s, NULL);
 	return nst_dgram_send(s->dgram, NULL, &iov, 1, &o, sandbox_now(s->sb));
 }
 
@@ -261,6 +285,7 @@ void datagram_events(struct ep_owner *o, uint32_t events)
 	datagram_pump(s);
 	if (s->parked)
 		trap_kick(s);
+	close_if_gone(s);
 }
 
 /* ---- what handlers do ---- */

@@ -50,6 +50,11 @@ void datagram_error_set(struct sock *s, int err);
 /* An option that asks for metadata may have changed. */
 void datagram_options_changed(struct sock *s);
 
+/* The guest's close of a datagram socket gives no event: before something is
+ * sent to a port of our own, its dead owners are closed, so that the sender is
+ * answered "port unreachable". to NULL: the peer. */
+void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to);
+
 /* IP protocol number of a socket. */
 static inline int sock_protocol(const struct sock *s)
 {

@@ -94,6 +94,8 @@ struct sock {
 		uint64_t drops; /* native sends that could not be passed on */
 		bool injected; /* so_error was shown on the guest end */
 		bool more;     /* MSG_MORE under way: the endpoint is corked */
+		bool gone;     /* the guest end was found closed */
+		bool closing;  /* sock_close drains it for the last time */
 		struct in_addr mc_addr; /* IP_MULTICAST_IF as it was set */
 		uint32_t icmp_filter[8]; /* ICMP_FILTER, ICMP6_FILTER */
 	} dg;

@@ -25,7 +25,7 @@ enum opt_flag {
 	OPT_BOOL = 1 << 2,      /* stored as 0 or 1 */
 	OPT_CAP_ADMIN = 1 << 3, /* set: EPERM without CAP_NET_ADMIN */
 	OPT_CAP_RAW = 1 << 4,   /* ... neither that nor CAP_NET_RAW */
-	OPT_STREAM = 1 << 5,    /* only for these types; none: all */
+	OPT_STREAM = 1 << 5,    /* set: only for these types; none: all */
 	OPT_DGRAM = 1 << 6,
 	OPT_RAW = 1 << 7,
 	OPT_EMPTY_OK = 1 << 8, /* OPT_IP: length 0 means 0 */
@@ -62,6 +62,8 @@ int opt_get_linger(struct sock *s, struct opt_io *io);
 int opt_set_buf(struct sock *s, struct opt_io *io);
 int opt_set_device(struct sock *s, struct opt_io *io);
 int opt_get_device(struct sock *s, struct opt_io *io);
+int opt_set_lowat(struct sock *s, struct opt_io *io);
+int opt_set_unsigned(struct sock *s, struct opt_io *io);
 int opt_set_stamp(struct sock *s, struct opt_io *io);
 int opt_get_stamp(struct sock *s, struct opt_io *io);
 int opt_set_pacing(struct sock *s, struct opt_io *io);
@@ -76,6 +78,8 @@ int opt_get_empty(struct sock *s, struct opt_io *io);
 /* sockopt_ip.c */
 int opt_set_ip_options(struct sock *s, struct opt_io *io);
 int opt_set_mc_if(struct sock *s, struct opt_io *io);
+int opt_set_mc_if6(struct sock *s, struct opt_io *io);
+int opt_get_hdrincl(struct sock *s, struct opt_io *io);
 int opt_get_mc_if(struct sock *s, struct opt_io *io);
 int opt_set_membership(struct sock *s, struct opt_io *io);
 int opt_set_membership6(struct sock *s, struct opt_io *io);

@@ -91,6 +91,31 @@ int opt_get_mc_if(struct sock *s, struct opt_io *io)
 	return 0;
 }
 
+int opt_set_mc_if6(struct sock *s, struct opt_io *io)
+{
+	uint32_t ifindex;
+
+	memcpy(&ifindex, io->v, sizeof(ifindex));
+	if (ifindex != 0 && !nic_exists(s, ifindex))
+		return -ENODEV;
+	return -errno_of(nst_sock_set(sock_nst(s), NST_IPV6_MULTICAST_IF,
+				      ifindex, sandbox_now(s->sb)));
+}
+
+/* LINUX: anyone may ask; only raw sockets may say. */
+int opt_get_hdrincl(struct sock *s, struct opt_io *io)
+{
+	int64_t on = 0;
+	int v;
+
+	if (nst_sock_get(sock_nst(s), NST_IP_HDRINCL, &on) != NST_OK)
+		on = 0;
+	v = (int)on;
+	memcpy(io->v, &v, sizeof(v));
+	io->len = sizeof(v);
+	return 0;
+}
+
 /* ---- membership ---- */
 
 static int change(struct sock *s, bool join, const struct nst_addr *group,

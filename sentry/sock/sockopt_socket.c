@@ -156,6 +156,33 @@ int opt_set_buf(struct sock *s, struct opt_io *io)
 	return 0;
 }
 
+/* LINUX: tcp_set_rcvlowat() cuts to half the receive buffer, or half of
+ * tcp_rmem[2] while that is not fixed. */
+#define TCP_RMEM_MAX (32 << 20)
+
+int opt_set_lowat(struct sock *s, struct opt_io *io)
+{
+	int v = value_of(io);
+	uint32_t most = s->guest_rcvbuf ? s->guest_rcvbuf : TCP_RMEM_MAX / 2;
+
+	if (v < 0)
+		v = INT_MAX;
+	if (s->type == SOCK_STREAM && (uint32_t)v > most)
+		v = (int)most;
+	return set_nst(s, NST_SO_RCVLOWAT, v);
+}
+
+/* LINUX: TCP_NOTSENT_LOWAT is unsigned; TCP_WINDOW_CLAMP takes a negative
+ * value for a very small one. */
+int opt_set_unsigned(struct sock *s, struct opt_io *io)
+{
+	int v = value_of(io);
+
+	if (io->o->opt == NST_TCP_WINDOW_CLAMP)
+		return set_nst(s, io->o->opt, v < 0 ? 1 : v);
+	return set_nst(s, io->o->opt, (uint32_t)v);
+}
+
 /* ---- SO_BINDTODEVICE ---- */
 
 static bool nic_by_name(const struct nst_stack *st, const char *name,

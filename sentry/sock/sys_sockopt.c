@@ -109,7 +109,7 @@ static const struct sockopt *find(const struct sock *s, int level, int name,
 	o = sockopt_find(level, name);
 	if (!o || !(o->flags & want))
 		return NULL;
-	if ((o->flags & types) && !(o->flags & type_flag(s)))
+	if (want == OPT_SET && (o->flags & types) && !(o->flags & type_flag(s)))
 		return NULL;
 	return o;
 }
@@ -221,10 +221,14 @@ static int set_unknown(const struct trap *t, int level, uint32_t len)
 {
 	int v;
 
-	if (!length_first(t->sock, level))
+	if (!has_level(t->sock, level))
 		return -ENOPROTOOPT;
-	if (len < sizeof(v))
+	/* LINUX: do_ipv6_setsockopt() reads what is long enough to be an int
+	 * before it looks at the name. */
+	if (len < sizeof(v) && length_first(t->sock, level))
 		return -EINVAL;
+	if (len < sizeof(v) || level == SOL_IP || level == SOL_RAW)
+		return -ENOPROTOOPT;
 	return trap_read(t, trap_arg(t, 3), &v, sizeof(v)) < 0 ? -EFAULT
 							       : -ENOPROTOOPT;
 }
@@ -233,6 +237,7 @@ enum trap_verdict sys_setsockopt(struct trap *t)
 {
 	int level = trap_int(t, 1), name = trap_int(t, 2), len = trap_int(t, 4);
 	const struct sockopt *o;
+	int rc;
 
 	if (len < 0)
 		return reply(t, -EINVAL);
@@ -240,13 +245,11 @@ enum trap_verdict sys_setsockopt(struct trap *t)
 		(void)trap_reply_continue(t);
 		return TRAP_DONE;
 	}
-	/* SO_TYPE and such know how to be refused by Linux's general rule. */
 	o = find(t->sock, level, name, OPT_SET);
-	if (!o)
-		return reply(t, set_unknown(t, level, (uint32_t)len));
-	if (o->err)
-		return reply(t,
-			     (uint32_t)len < sizeof(int) ? -EINVAL : -o->err);
+	if (!o || o->err) {
+		rc = set_unknown(t, level, (uint32_t)len);
+		return reply(t, o && rc == -ENOPROTOOPT ? -o->err : rc);
+	}
 	return reply(t, set_option(t, o, (uint32_t)len));
 }
 
@@ -348,7 +351,8 @@ enum trap_verdict sys_getsockopt(struct trap *t)
 	if (!has_level(t->sock, level))
 		return reply(t, get_unknown(t->sock, level));
 	rc = trap_read(t, trap_arg(t, 4), &len, sizeof(len));
-	if (rc == 0 && len < 0)
+	/* LINUX: do_ipv6_getsockopt() takes the length for unsigned. */
+	if (rc == 0 && len < 0 && level != SOL_IPV6)
 		rc = -EINVAL;
 	if (rc < 0)
 		return reply(t, rc);

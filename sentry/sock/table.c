@@ -183,6 +183,7 @@ void sock_close(struct sock *s, bool abort)
 {
 	if (s->dead)
 		return;
+	s->dg.closing = true;
 	if (s->dgram)
 		datagram_drain_guest(s);
 	s->dead = true;
