@@ -115,6 +115,7 @@ static bool pump_in(struct sock *s)
 		if (n <= 0)
 			return read_ended(s, n);
 		nst_tcp_snd_commit(s->tcp, (size_t)n, false, now);
+		trap_kick(s);
 		/* All there was; what comes later comes with an event. An
 		 * end may have shared the event of the last bytes. */
 		if ((size_t)n < room && !s->pipe.ending)
@@ -163,6 +164,7 @@ static void drained(struct sock *s)
 		return;
 	s->pipe.eof_to_guest = true;
 	(void)shutdown(s->send_fd, SHUT_WR);
+	trap_kick(s);
 }
 
 static ssize_t send_from(int fd, const struct nst_iov *iov, size_t niov)
@@ -194,8 +196,10 @@ static void pump_out(struct sock *s)
 			n = send_from(s->send_fd, iov, niov);
 		if (n < 0 && errno != EAGAIN)
 			return; /* closed: pump_in sees it */
-		if (n > 0)
+		if (n > 0) {
 			nst_tcp_rcv_consume(s->tcp, (size_t)n, now);
+			trap_kick(s);
+		}
 		if (n < (ssize_t)have) {
 			want_room(s);
 			return;
@@ -406,4 +410,5 @@ void stream_job_reset(struct sock *s, int gfd)
 	if (!unread && gfd >= 0)
 		(void)send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	stream_drop_end(s);
+	trap_kick(s);
 }
