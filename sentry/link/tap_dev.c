@@ -23,6 +23,10 @@ static int open_failed(int err)
 	if (err == ENOENT || err == ENODEV || err == ENXIO)
 		log_error("--net tap: this host has no " TUN_PATH
 			  "; as root: modprobe tun");
+	else if (err == EACCES || err == EPERM)
+		log_error("--net tap: no permission to open " TUN_PATH
+			  "; as root: chmod 0666 " TUN_PATH
+			  " (making devices still needs CAP_NET_ADMIN)");
 	else
 		log_error("--net tap: cannot open " TUN_PATH ": %s",
 			  strerror(err));

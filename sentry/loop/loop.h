@@ -9,9 +9,10 @@
  * eventfd. Callbacks run on the loop thread with the stack lock held (one lock
  * for a batch of completions; the unlock settles).
  *
- * An operation is owned by the loop; the caller holds a handle until loop_cancel
- * or the final callback (`last` set). After loop_cancel returns, the callback is
- * never called again; the loop frees the operation when the kernel is done.
+ * An operation is owned by the loop; the caller holds a handle until
+ * loop_cancel or the final callback (`last` set). After loop_cancel returns,
+ * the callback is never called again; the loop frees the operation when the
+ * kernel is done.
  */
 #ifndef SENTRY_LOOP_LOOP_H
 #define SENTRY_LOOP_LOOP_H
@@ -73,22 +74,21 @@ typedef void (*loop_fn)(void *arg, const struct loop_event *ev);
 /* All return NULL without memory. fds are borrowed until the op is over. */
 /* Multishot poll, edge-like: one event per wake-up of the fd. */
 struct loop_op *loop_poll(struct loop *l, int fd, unsigned events, loop_fn fn,
-                          void *arg);
+			  void *arg);
 /* Multishot receive with provided buffers; res 0 (last): end of stream. It is
  * restarted by the loop when the kernel ends it for want of buffers. For
  * datagram sockets, one event per datagram (up to 65536 bytes), with `from` if
  * want_from; a datagram socket's errors (ICMP) are events that are not last.
  * For a tap: read() repeatedly, one event per frame; fd must be O_NONBLOCK. */
 struct loop_op *loop_recv(struct loop *l, int fd, bool want_from, loop_fn fn,
-                          void *arg);
+			  void *arg);
 struct loop_op *loop_read(struct loop *l, int fd, loop_fn fn, void *arg);
 /* Pauses/resumes a loop_recv (back-pressure): after pause at most what the
  * kernel already completed is still delivered. */
 void loop_recv_pause(struct loop_op *op, bool paused);
 /* Connect on a blocking or non-blocking socket; single shot. */
-struct loop_op *loop_connect(struct loop *l, int fd,
-                             const struct sockaddr *sa, socklen_t len,
-                             loop_fn fn, void *arg);
+struct loop_op *loop_connect(struct loop *l, int fd, const struct sockaddr *sa,
+			     socklen_t len, loop_fn fn, void *arg);
 /* Multishot accept: res is the new fd (CLOEXEC | NONBLOCK), the callback's.
  * Without fds or memory: that -errno, not last; tried again 20 ms later. */
 struct loop_op *loop_accept(struct loop *l, int fd, loop_fn fn, void *arg);
@@ -101,8 +101,8 @@ void loop_cancel_close(struct loop *l, struct loop_op *op, int fd);
 /*
  * A small synchronous ring of the trap thread: accepts from a listener that may
  * be blocking, without blocking (IORING_ACCEPT_DONTWAIT; kernels before 6.10:
- * an accept that is cancelled in the same submission). Returns fd (CLOEXEC) or -errno, -EAGAIN.
- * Thread-safe by its own lock.
+ * an accept that is cancelled in the same submission). Returns fd (CLOEXEC) or
+ * -errno, -EAGAIN. Thread-safe by its own lock.
  */
 int loop_accept_now(struct loop *l, int fd);
 
