@@ -38,8 +38,9 @@ static int64_t take_urgent(struct trap *t, unsigned flags, struct scratch *sc,
 
 	if (s->dead || !s->tcp)
 		return -EBADF;
+	/* LINUX: no urgent byte comes before not connected. */
 	if (s->state != SOCK_CONNECTED)
-		return s->state == SOCK_CONNECTING ? -EINVAL : -ENOTCONN;
+		return -EINVAL;
 	stream_pump(s);
 	if (s->dead)
 		return -EINVAL;

@@ -14,6 +14,13 @@
  *   HUP after both ways are shut      ambiguous: the kernel is asked whether
  *                                     the peer still exists
  *
+ * The marker. The kernel says ECONNRESET to a guest whose sentry end closes
+ * with bytes unread; that is how a peer's RST is shown, and a byte for it is
+ * written through a dup of the guest end. After SHUT_WR none can be written, so
+ * one is left behind in advance: it is known by its credentials (SO_PASSCRED is
+ * set just before), since another thread of the guest may still be writing, and
+ * it is never taken for data.
+ *
  * Everything here runs under the stack lock.
  */
 #include "sentry/sock/sock.h"
@@ -44,8 +51,16 @@ bool stream_check_gone(struct sock *s)
 {
 	struct pollfd p = {.fd = s->send_fd};
 
+	int err = 0;
+	socklen_t len = sizeof err;
+
 	if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR)))
 		return false;
+	(void)getsockopt(s->send_fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	if (err == ECONNRESET) { /* closed with data unread */
+		sock_close(s, true);
+		return true;
+	}
 	if (hup_is_ambiguous(s) && backing_peer_gone(s->sb, s->send_fd) != 1)
 		return false;
 	sock_close(s, false);
@@ -89,41 +104,105 @@ static bool read_ended(struct sock *s, ssize_t n)
 	return false;
 }
 
+/* ---- the marker ---- */
+
+/* Is the next byte in the pipe written by the sentry? */
+static bool marker_is_next(int fd)
+{
+	char c, control[CMSG_SPACE(sizeof(struct ucred))];
+	struct iovec v = {&c, 1};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof control};
+	const struct cmsghdr *h;
+	struct ucred cred;
+
+	if (recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return false;
+	h = CMSG_FIRSTHDR(&m);
+	if (!h || h->cmsg_level != SOL_SOCKET ||
+	    h->cmsg_type != SCM_CREDENTIALS)
+		return false;
+	memcpy(&cred, CMSG_DATA(h), sizeof cred);
+	return cred.pid == getpid();
+}
+
+/* True when only the marker is left. One that others wrote behind is taken
+ * out: it has lost its use. */
+static bool marker_reached(struct sock *s)
+{
+	int unread = 0;
+	char c;
+
+	if (!s->pipe.marker || !marker_is_next(s->send_fd))
+		return false;
+	(void)ioctl(s->send_fd, FIONREAD, &unread);
+	if (unread <= 1)
+		return true;
+	(void)!recv(s->send_fd, &c, 1, MSG_DONTWAIT);
+	s->pipe.marker = false;
+	return false;
+}
+
+void stream_shut_guest(struct sock *s, int gfd, int how)
+{
+	int on = 1;
+
+	if (how != SHUT_RD && !(s->shut & 2) && s->send_fd >= 0) {
+		(void)setsockopt(s->send_fd, SOL_SOCKET, SO_PASSCRED, &on,
+				 sizeof on);
+		s->pipe.marker =
+		    send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+	}
+	s->shut |= (unsigned)how + 1;
+	(void)shutdown(gfd, how);
+}
+
+/* ---- one pump ---- */
+
+/* Reads once. Returns 1 to go on, 0 when there is no more now, -1 when s was
+ * closed. */
+static int pump_in_once(struct sock *s, nst_time now)
+{
+	struct nst_iov iov[2];
+	size_t niov = 0;
+	size_t room = nst_tcp_snd_space(s->tcp, iov, &niov);
+	ssize_t n;
+
+	if (!room) {
+		s->pipe.want_space = true;
+		return 0;
+	}
+	if (marker_reached(s))
+		return guest_eof(s) ? 0 : -1;
+	n = read_into(s->send_fd, iov, niov);
+	if (n <= 0)
+		return read_ended(s, n) ? 0 : -1;
+	nst_tcp_snd_commit(s->tcp, (size_t)n, false, now);
+	trap_kick(s);
+	/* All there was; what comes later comes with an event. An end may have
+	 * shared the event of the last bytes. */
+	return (size_t)n == room || s->pipe.ending || s->pipe.marker;
+}
+
 /* Returns false when s was closed. */
 static bool pump_in(struct sock *s)
 {
 	nst_time now = sandbox_now(s->sb);
+	int more = 1;
 
+	/* With our FIN queued only the guest's close is of interest. */
+	if (s->pipe.eof_from_guest)
+		return !stream_check_gone(s);
 	s->pipe.want_space = false;
-	for (int i = 0; i < PUMP_TURNS; i++) {
-		struct nst_iov iov[2];
-		size_t niov = 0;
-		size_t room = nst_tcp_snd_space(s->tcp, iov, &niov);
-		ssize_t n;
-
-		/* With our FIN queued only the guest's close is of interest. */
-		if (!room && !s->pipe.eof_from_guest) {
-			s->pipe.want_space = true;
-			return true;
-		}
-		if (s->pipe.eof_from_guest) {
-			char c;
-			n = recv(s->send_fd, &c, 1, MSG_DONTWAIT);
-			return n > 0 || read_ended(s, n);
-		}
-		n = read_into(s->send_fd, iov, niov);
-		if (n <= 0)
-			return read_ended(s, n);
-		nst_tcp_snd_commit(s->tcp, (size_t)n, false, now);
-		trap_kick(s);
-		/* All there was; what comes later comes with an event. An
-		 * end may have shared the event of the last bytes. */
-		if ((size_t)n < room && !s->pipe.ending)
-			return true;
+	for (int i = 0; more > 0 && i < PUMP_TURNS; i++)
+		more = pump_in_once(s, now);
+	if (more > 0) {
+		s->pipe.want_space = true;
+		owner_mark(s->sb, &s->owner, NST_EV_OUT);
 	}
-	s->pipe.want_space = true;
-	owner_mark(s->sb, &s->owner, NST_EV_OUT);
-	return true;
+	return more >= 0;
 }
 
 /* ---- netstack → guest ---- */
@@ -224,6 +303,14 @@ void stream_drain_guest(struct sock *s)
 
 /* ---- events ---- */
 
+/* Sends and receives that trap (an address, MSG_WAITALL on us) wait for bytes
+ * to move either way. */
+static void wake_parked(struct sock *s)
+{
+	if (!s->dead && s->parked)
+		trap_kick(s);
+}
+
 static void on_poll(void *arg, const struct loop_event *ev)
 {
 	struct sock *s = arg;
@@ -242,8 +329,8 @@ static void on_poll(void *arg, const struct loop_event *ev)
 	if (s->state == SOCK_CONNECTING && ev->res >= 0 &&
 	    (ev->res & (POLLHUP | POLLERR)))
 		sock_close(s, true);
-	else if (s->state == SOCK_CONNECTED)
-		(void)pump_in(s);
+	else if (s->state == SOCK_CONNECTED && pump_in(s))
+		wake_parked(s);
 }
 
 int stream_start(struct sock *s)
@@ -290,6 +377,7 @@ static void connected_events(struct sock *s, uint32_t events)
 		return;
 	if (events & (NST_EV_IN | NST_EV_FIN | NST_EV_ERR))
 		pump_out(s);
+	wake_parked(s);
 }
 
 static void connecting_events(struct sock *s)
