@@ -100,7 +100,6 @@ static enum tcp_verdict out_of_order(struct nst_tcp *tp, struct tcp_seg *seg)
 	if (!seg->len)
 		return TCP_V_NEXT;
 	if (tcp_ooo_covers(tp, r)) {
-		TCP_COUNT(tp->sk.st, DSACKOfoSent);
 		tcp_dsack_set(tp, r.from, r.to);
 		return TCP_V_NEXT;
 	}
@@ -119,7 +118,6 @@ static enum tcp_verdict out_of_order(struct nst_tcp *tp, struct tcp_seg *seg)
 /* Nothing new in it: an acknowledgement of ours was lost. */
 static enum tcp_verdict old_data(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	TCP_COUNT(tp->sk.st, DSACKOldSent);
 	tcp_dsack_set(tp, seg->seq, seg->end);
 	tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
 	tp->ack_now = true;

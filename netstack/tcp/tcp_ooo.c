@@ -91,6 +91,10 @@ void tcp_dsack_set(struct nst_tcp *tp, struct seq from, struct seq to)
 {
 	if (!tp->sack_on || !seq_lt(from, to))
 		return;
+	if (seq_lt(from, tp->rcv_nxt))
+		TCP_COUNT(tp->sk.st, DSACKOldSent);
+	else
+		TCP_COUNT(tp->sk.st, DSACKOfoSent);
 	tp->dsack.from = from;
 	tp->dsack.to = to;
 }

@@ -110,6 +110,13 @@ static bool recovered(const struct nst_tcp *tp)
 	       (tp->sack_on || tp->ca_state == TCP_CA_LOSS || !tp->packets_out);
 }
 
+/* RFC 6582 3.2 step 3: it names the next hole, which leaves at once. */
+static void partial_ack(struct nst_tcp *tp)
+{
+	mark_head(tp);
+	tp->may_rexmit = true;
+}
+
 static void in_open(struct nst_tcp *tp)
 {
 	tp->ca_state = tp->sacked_out ? TCP_CA_DISORDER : TCP_CA_OPEN;
@@ -133,7 +140,7 @@ void tcp_recovery_ack(struct nst_tcp *tp, const struct tcp_acked *a, bool dup)
 	if (!lossy)
 		in_open(tp);
 	else if (a->pkts && !tp->sack_on)
-		mark_head(tp); /* RFC 6582: a partial ACK names the next hole */
+		partial_ack(tp);
 	if (a->pkts && tp->ca_state != TCP_CA_RECOVERY)
 		tp->cc->on_ack(tp, a->pkts);
 }

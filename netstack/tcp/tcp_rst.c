@@ -50,7 +50,9 @@ void tcp_oow_ack(struct nst_tcp *tp, const struct tcp_seg *seg)
 		TCP_COUNT(tp->sk.st, ChallengeACKLimited);
 		return;
 	}
-	if (data)
+	if (data) {
 		tcp_dsack_set(tp, seg->seq, seg->end);
+		tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
+	}
 	tcp_xmit_bare(tp, tp->snd_nxt, TCP_ACK);
 }

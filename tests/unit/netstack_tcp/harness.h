@@ -68,6 +68,7 @@ struct wire {
 	uint16_t mss; /* the peer's */
 	struct nst_pkt *out, **out_tail;
 	uint32_t nout;
+	bool unchecked;  /* the invariants cost too much with many objects */
 	uint32_t others; /* packets that were not TCP */
 };
 
