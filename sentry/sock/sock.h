@@ -68,6 +68,7 @@ struct sock {
 	struct { /* byte pipe, stream.c */
 		bool eof_from_guest; /* EOF or HUP seen on the sentry end */
 		bool ending; /* its end shows: read on until it is reached */
+		bool marker; /* the last byte in the pipe is ours: see stream.c */
 		bool eof_to_guest;   /* SHUT_WR done on the sentry end */
 		bool reset;          /* peer's RST to be shown */
 		bool want_space;     /* guest has bytes, send ring is full */
@@ -186,6 +187,9 @@ void stream_events(struct ep_owner *o, uint32_t events);
 int stream_start(struct sock *s);
 /* Closes the sentry end and its operations. */
 void stream_drop_end(struct sock *s);
+/* Shuts down the guest end through gfd; a marker is left in the pipe when
+ * writing ends. */
+void stream_shut_guest(struct sock *s, int gfd, int how);
 /* The netstack's connection is up and gfd, a dup of the guest end, is at
  * hand: connects or empties the guest end, SOCK_CONNECTED. -errno. */
 int stream_established(struct sock *s, int gfd);

@@ -42,9 +42,8 @@ static int shut_connected(struct trap *t, int how)
 	stream_drain_guest(s);
 	if (s->dead || is_over(s))
 		return ENOTCONN;
-	s->shut |= mask_of(how);
 	s->connect_told = true;
-	(void)shutdown(t->gfd, how);
+	stream_shut_guest(s, t->gfd, how);
 	if (mask_of(how) & 1)
 		(void)!nst_tcp_shutdown(s->tcp, true, false,
 					sandbox_now(t->sb));
