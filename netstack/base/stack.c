@@ -183,5 +183,6 @@ static bool socks_ok(const struct nst_stack *st)
 bool nst_stack_check(const struct nst_stack *st)
 {
 	return st->depth == 0 && socks_ok(st) && wheel_check(st->wheel) &&
-	       demux_check(st->demux) && ports_check(st->ports);
+	       demux_check(st->demux) && ports_check(st->ports) &&
+	       ip_layer_check(st);
 }
