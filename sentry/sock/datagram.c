@@ -165,6 +165,8 @@ static void on_poll(void *arg, const struct loop_event *ev)
 
 int datagram_start(struct sock *s)
 {
+	if (!s->sb->loop)
+		return 0; /* tests pump by hand */
 	s->poll_op =
 	    loop_poll(s->sb->loop, s->send_fd, POLLIN | POLLOUT, on_poll, s);
 	return s->poll_op ? 0 : -ENOMEM;
@@ -174,6 +176,8 @@ int datagram_start(struct sock *s)
  * their turn. */
 static void yield_turn(struct sock *s)
 {
+	if (!s->sb->loop)
+		return;
 	loop_cancel(s->sb->loop, s->poll_op);
 	(void)datagram_start(s);
 }

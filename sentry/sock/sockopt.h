@@ -60,6 +60,7 @@ const struct sockopt *sockopt_find(int level, int name);
 int opt_set_linger(struct sock *s, struct opt_io *io);
 int opt_get_linger(struct sock *s, struct opt_io *io);
 int opt_set_buf(struct sock *s, struct opt_io *io);
+int opt_set_ifindex(struct sock *s, struct opt_io *io);
 int opt_set_device(struct sock *s, struct opt_io *io);
 int opt_get_device(struct sock *s, struct opt_io *io);
 int opt_set_lowat(struct sock *s, struct opt_io *io);

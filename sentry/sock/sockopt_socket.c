@@ -200,6 +200,20 @@ static bool nic_by_name(const struct nst_stack *st, const char *name,
 	return false;
 }
 
+/* LINUX: sock_bindtoindex_locked(): one may bind, not bind again. */
+static int bind_index(struct sock *s, struct opt_io *io, int ifindex)
+{
+	if (get_nst(s, NST_SO_BINDTOIFINDEX) != 0 &&
+	    !guest_capable(io->t, CAP_NET_RAW))
+		return -EPERM;
+	return set_nst(s, NST_SO_BINDTOIFINDEX, ifindex);
+}
+
+int opt_set_ifindex(struct sock *s, struct opt_io *io)
+{
+	return bind_index(s, io, value_of(io));
+}
+
 int opt_set_device(struct sock *s, struct opt_io *io)
 {
 	char name[IFNAMSIZ] = {0};
@@ -208,7 +222,7 @@ int opt_set_device(struct sock *s, struct opt_io *io)
 	memcpy(name, io->v, io->len < IFNAMSIZ - 1 ? io->len : IFNAMSIZ - 1);
 	if (name[0] && !nic_by_name(s->sb->stack, name, &ifindex))
 		return -ENODEV;
-	return set_nst(s, NST_SO_BINDTOIFINDEX, ifindex);
+	return bind_index(s, io, (int)ifindex);
 }
 
 int opt_get_device(struct sock *s, struct opt_io *io)

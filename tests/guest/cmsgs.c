@@ -169,6 +169,7 @@ static void segments(void)
 
 	show("segment", send_with(s, &to, SOL_UDP, 103, &size, 2));
 	show("first", recv(r, buf, sizeof(buf), MSG_DONTWAIT));
+	await(r, POLLIN, 2000);
 	show("second", recv(r, buf, sizeof(buf), MSG_DONTWAIT));
 	show("no third", recv(r, buf, sizeof(buf), MSG_DONTWAIT));
 	show("segment short", send_with(s, &to, SOL_UDP, 103, &size, 1));

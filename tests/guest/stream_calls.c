@@ -201,19 +201,18 @@ static void big(void)
 			   .msg_iovlen = 1,
 			   .msg_name = &a,
 			   .msg_namelen = sizeof(a)};
-	int p[2];
+	int p[2], st = -1;
 	pid_t pid;
 
 	tcp_pair(p);
 	pid = fork();
 	if (pid == 0) {
 		close(p[0]);
-		printf("read: %zd\n", read_n(p[1], buf, n));
-		fflush(stdout);
-		_exit(0);
+		_exit(read_n(p[1], buf, n) != (ssize_t)n);
 	}
 	show("big addressed sendmsg", sendmsg(p[0], &m, 0));
-	waitpid(pid, NULL, 0);
+	waitpid(pid, &st, 0);
+	printf("all was read: %d\n", st == 0);
 	free(buf);
 	close(p[0]);
 	close(p[1]);
