@@ -55,8 +55,7 @@ static const struct {
 
 int errno_of(enum nst_err e)
 {
-	/* The range check: an enum read from a saved image may hold anything.
-	 */
+	/* An enum read from a saved image may hold anything. */
 	if ((unsigned)e >= NST_E_COUNT)
 		return EINVAL;
 	return errno_table[e];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sentry/core/linger.h"
 
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "netstack/nst_tcp.h"
@@ -23,8 +24,22 @@ static bool tcp_is_closing(const struct nst_tcp *tp)
 	}
 }
 
-/* Bytes and FINs that wait for an acknowledgement, plus connections whose
- * close by the (dead) guest the loop has not seen yet. */
+/* A connection whose close by the (dead) guest the loop has not seen yet, or
+ * bytes of datagrams that it has not read. */
+static uint64_t sock_left(const struct sock *s)
+{
+	int bytes = 0;
+
+	if (s->dead || s->send_fd < 0)
+		return 0;
+	if (s->tcp)
+		return 1;
+	ioctl(s->send_fd, FIONREAD, &bytes);
+	return (uint64_t)bytes;
+}
+
+/* Bytes and FINs that wait for an acknowledgement, and what the guest left in
+ * its backing sockets. */
 static uint64_t left_to_do(struct sandbox *sb)
 {
 	uint64_t left = 0;
@@ -37,11 +52,19 @@ static uint64_t left_to_do(struct sandbox *sb)
 			left += nst_tcp_outq(tp) + tcp_is_closing(tp);
 	}
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
-		left += s->tcp && s->send_fd >= 0 && !s->dead;
+		left += sock_left(s);
 	/* Acknowledged by the gateway is not yet written to the host. */
 	if (sb->gw)
 		left += gateway_left(sb->gw);
 	return left;
+}
+
+/* Datagrams that the guest wrote and the loop has not seen yet. */
+static void drain_datagrams(struct sandbox *sb)
+{
+	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
+		if (s->dgram && !s->dead)
+			datagram_drain_guest(s);
 }
 
 void linger(struct sandbox *sb, bool (*stop)(void *arg), void *arg)
@@ -50,6 +73,9 @@ void linger(struct sandbox *sb, bool (*stop)(void *arg), void *arg)
 	uint64_t least = UINT64_MAX;
 	nst_time progress = sandbox_now(sb);
 
+	sandbox_lock(sb);
+	drain_datagrams(sb);
+	sandbox_unlock(sb);
 	for (;;) {
 		sandbox_lock(sb);
 		uint64_t left = left_to_do(sb);

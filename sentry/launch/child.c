@@ -51,6 +51,15 @@ static void restore_signals(const struct launch_plan *p)
 	sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
 }
 
+/* Built here, not before the fork: meanwhile the sentry builds the stack. */
+static int install_filter(const struct launch_plan *p)
+{
+	struct sock_fprog prog;
+	int rc = filter_build(p->magic, &prog);
+
+	return rc ? rc : filter_install(&prog);
+}
+
 void child_main(struct launch_plan *p, pid_t watcher)
 {
 	die_with(watcher);
@@ -58,7 +67,7 @@ void child_main(struct launch_plan *p, pid_t watcher)
 		preload_setenv(p->magic);
 	/* Where Yama is strict and no user namespace can be had. */
 	prctl(PR_SET_PTRACER, p->sentry_pid, 0, 0, 0);
-	int fd = filter_install(&p->prog);
+	int fd = install_filter(p);
 	if (fd < 0)
 		fail(p, STEP_FILTER, -fd, EXIT_CORDON_FAILED);
 	message_send(p->boot[1], BOOT_READY, 0, fd);

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "sentry/core/log.h"
-#include "sentry/filter/filter.h"
 #include "sentry/launch/guest.h"
 
 static int pidfd_open_raw(pid_t pid)
@@ -72,8 +71,6 @@ static int prepare(struct guest *g, struct sandbox *sb)
 	p->magic = sb->magic;
 	p->resolv = resolv_needed(p->opt);
 	rc = open_channels(p);
-	if (!rc)
-		rc = filter_build(p->magic, &p->prog);
 	if (rc)
 		log_error("cannot prepare the guest: %s", strerror(-rc));
 	return rc;
@@ -88,8 +85,6 @@ static void become_sentry(struct guest *g)
 	close_fd(&g->plan.boot[1]);
 	close_fd(&g->plan.ctl[1]);
 	close_fd(&g->plan.sentry_pidfd);
-	free(g->plan.prog.filter);
-	g->plan.prog.filter = NULL;
 	inherited_shed();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -252,6 +247,5 @@ void launch_fini(struct guest *g)
 	if (g->sb->dir[0])
 		reap_dir(g->sb->dir);
 	sandbox_dir_free(g->sb);
-	free(g->plan.prog.filter);
 	free(g);
 }

@@ -12,7 +12,6 @@
 #ifndef SENTRY_LAUNCH_LAUNCH_PRIV_H
 #define SENTRY_LAUNCH_LAUNCH_PRIV_H
 
-#include <linux/filter.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -45,7 +44,6 @@ struct launch_msg {
 
 struct launch_plan {
 	const struct options *opt;
-	struct sock_fprog prog;
 	uint64_t magic;
 	int boot[2], ctl[2];
 	int sentry_pidfd;
