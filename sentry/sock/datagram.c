@@ -125,26 +125,55 @@ static bool pump_one(struct sock *s)
 	return true;
 }
 
-void datagram_pump(struct sock *s)
-{
-	bool moved = false;
-
-	if (s->dead || s->send_fd < 0)
-		return;
-	while (pump_one(s))
-		moved = true;
-	if (moved && s->parked)
-		trap_kick(s);
-}
-
-/* ---- guest → endpoint ---- */
-
 /* Last thing of an event: s may be freed. */
 static void close_if_gone(struct sock *s)
 {
 	if (s->dg.gone && !s->dead)
 		sock_close(s, false);
 }
+
+static void on_room(void *arg, const struct loop_event *ev)
+{
+	struct sock *s = arg;
+
+	if (ev->last)
+		s->pipe.out_op = NULL;
+	if (s->dead)
+		return;
+	datagram_pump(s);
+	close_if_gone(s);
+}
+
+/* A wake-up for each datagram that the guest takes is paid for only while
+ * something waits to become visible. */
+static void want_room(struct sock *s, bool want)
+{
+	if (want == (s->pipe.out_op != NULL) || !s->sb->loop)
+		return;
+	if (want) {
+		s->pipe.out_op =
+		    loop_poll(s->sb->loop, s->send_fd, POLLOUT, on_room, s);
+		return;
+	}
+	loop_cancel(s->sb->loop, s->pipe.out_op);
+	s->pipe.out_op = NULL;
+}
+
+void datagram_pump(struct sock *s)
+{
+	struct nst_dgram_in in;
+	bool moved = false;
+
+	if (s->dead || s->send_fd < 0)
+		return;
+	while (pump_one(s))
+		moved = true;
+	want_room(s, next_in(s, &in) && !s->dg.gone);
+	if (moved && s->parked)
+		trap_kick(s);
+}
+
+/* ---- guest → endpoint ---- */
 
 static void on_poll(void *arg, const struct loop_event *ev)
 {
@@ -167,8 +196,7 @@ int datagram_start(struct sock *s)
 {
 	if (!s->sb->loop)
 		return 0; /* tests pump by hand */
-	s->poll_op =
-	    loop_poll(s->sb->loop, s->send_fd, POLLIN | POLLOUT, on_poll, s);
+	s->poll_op = loop_poll(s->sb->loop, s->send_fd, POLLIN, on_poll, s);
 	return s->poll_op ? 0 : -ENOMEM;
 }
 

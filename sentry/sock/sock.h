@@ -73,7 +73,7 @@ struct sock {
 		bool reset;          /* peer's RST to be shown */
 		bool want_space;     /* guest has bytes, send ring is full */
 		uint32_t prefill;    /* bytes of prefill in the guest end */
-		struct loop_op *out_op; /* waits for room in the guest end */
+		struct loop_op *out_op; /* waits for room; datagrams too */
 	} pipe;
 	struct { /* listener.c */
 		int backlog;
