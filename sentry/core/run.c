@@ -58,8 +58,9 @@ static void hook_idle(void *ctx)
 	trap_run_ready(ctx);
 }
 
-static int start_loop(struct sandbox *sb)
+static int start_loop(struct run *r)
 {
+	struct sandbox *sb = &r->sb;
 	const struct loop_hooks hooks = {
 	    .ctx = sb,
 	    .lock = hook_lock,
@@ -70,7 +71,9 @@ static int start_loop(struct sandbox *sb)
 	};
 	int rc = loop_new(&hooks, &sb->loop);
 
-	if (rc)
+	/* What keeps the guest from starting is the better explanation: inside
+	 * another cordon there is no io_uring, nor a second listener. */
+	if (rc && !launch_attach(r->guest))
 		log_error("%s", loop_refusal(rc));
 	return rc;
 }
@@ -167,7 +170,7 @@ static int start_sockets(struct run *r)
 /* Everything that needs no thread; links may already start operations. */
 static int build(struct run *r)
 {
-	int rc = start_loop(&r->sb);
+	int rc = start_loop(r);
 
 	if (!rc)
 		rc = start_stack(&r->sb);
