@@ -3,7 +3,8 @@
  * Backing sockets of datagram and raw endpoints: AF_UNIX DGRAM, both ends
  * named (DESIGN 3). The sentry end is connected to the guest end from the
  * start, so nobody but the guest end can send to it; the guest end connects to
- * the sentry end when the guest connects.
+ * the sentry end when the guest connects, and only then the latter needs a
+ * name.
  */
 #include "sentry/sock/dgram_priv.h"
 
@@ -47,6 +48,13 @@ static int connect_back(struct sock *s)
 	return 0;
 }
 
+socklen_t backing_back_addr(struct sock *s, struct sockaddr_un *un)
+{
+	if (s->dg.back_name_fd < 0)
+		s->dg.back_name_fd = backing_name(s->sb, s->send_fd);
+	return backing_name_addr(s->dg.back_name_fd, un);
+}
+
 /* Names g and gives it a sentry end. */
 static int wire(struct sock *s, int g)
 {
@@ -61,9 +69,6 @@ static int wire(struct sock *s, int g)
 	    socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->send_fd < 0)
 		return -errno;
-	s->dg.back_name_fd = backing_name(s->sb, s->send_fd);
-	if (s->dg.back_name_fd < 0)
-		return s->dg.back_name_fd;
 	rc = connect_back(s);
 	if (rc < 0)
 		return rc;

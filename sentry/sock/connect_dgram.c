@@ -41,7 +41,7 @@ static int parse_peer(const struct sock *s, const struct sockaddr_storage *ss,
 static void guest_end_connect(struct sock *s, int gfd)
 {
 	struct sockaddr_un un;
-	socklen_t len = backing_name_addr(s->dg.back_name_fd, &un);
+	socklen_t len = backing_back_addr(s, &un);
 
 	s->dg.connected = connect(gfd, (struct sockaddr *)&un, len) == 0;
 }
@@ -81,6 +81,10 @@ static int connect_locked(struct sock *s, int gfd,
 	e = nst_dgram_connect(s->dgram, to, sandbox_now(s->sb));
 	if (e == NST_OK && !s->dg.connected)
 		guest_end_connect(s, gfd);
+	if (e == NST_OK && !s->dg.connected) {
+		(void)nst_dgram_connect(s->dgram, NULL, sandbox_now(s->sb));
+		e = NST_E_NOBUFS;
+	}
 	datagram_pump(s);
 	return e == NST_OK ? 0 : -errno_of(e);
 }

@@ -27,10 +27,10 @@ static void reconnect_end(const struct sock *s)
 
 /* Puts one byte into the sentry end, from a helper: while it has a peer, it
  * takes datagrams from that one only. */
-static bool plant_byte(const struct sock *s)
+static bool plant_byte(struct sock *s)
 {
 	struct sockaddr_un un;
-	socklen_t len = backing_name_addr(s->dg.back_name_fd, &un);
+	socklen_t len = backing_back_addr(s, &un);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool ok;
 

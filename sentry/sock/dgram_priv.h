@@ -55,6 +55,10 @@ void datagram_options_changed(struct sock *s);
  * answered "port unreachable". to NULL: the peer. */
 void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to);
 
+/* The address of the sentry end, which is named when first needed; without a
+ * name (no memory, no fds) connecting to it fails. */
+socklen_t backing_back_addr(struct sock *s, struct sockaddr_un *un);
+
 /* IP protocol number of a socket. */
 static inline int sock_protocol(const struct sock *s)
 {

@@ -47,7 +47,7 @@ static void send_end(struct rig *r, struct end *from, const struct end *to,
 static void connect_end(struct rig *r, struct end *e, const struct end *to)
 {
 	struct sockaddr_un un;
-	socklen_t len = backing_name_addr(e->s->dg.back_name_fd, &un);
+	socklen_t len = backing_back_addr(e->s, &un);
 
 	sandbox_lock(&r->sb);
 	cr_assert_eq(
