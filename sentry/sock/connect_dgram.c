@@ -82,8 +82,8 @@ static int connect_locked(struct sock *s, int gfd,
 	if (e == NST_OK && !s->dg.connected)
 		guest_end_connect(s, gfd);
 	if (e == NST_OK && !s->dg.connected) {
-		(void)nst_dgram_connect(s->dgram, NULL, sandbox_now(s->sb));
-		e = NST_E_NOBUFS;
+		e = nst_dgram_connect(s->dgram, NULL, sandbox_now(s->sb));
+		e = e == NST_OK ? NST_E_NOBUFS : e;
 	}
 	datagram_pump(s);
 	return e == NST_OK ? 0 : -errno_of(e);
