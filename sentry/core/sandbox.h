@@ -49,7 +49,8 @@ void sandbox_init(struct sandbox *sb, const struct options *opt);
 /* Closes notify_fd; everything else must be gone. */
 void sandbox_fini(struct sandbox *sb);
 /*
- * The private 0700 directory for socket names, in $XDG_RUNTIME_DIR or /tmp.
+ * The private 0700 directory for socket names, in $XDG_RUNTIME_DIR, else
+ * /dev/shm, else /tmp.
  * dir_name only chooses the name, so that the watcher knows it before it
  * exists and can remove it whatever happens to the sentry; dir_new makes it
  * (and chooses, if that was not done): sets dir and dir_fd (O_PATH). -errno
