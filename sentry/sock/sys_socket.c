@@ -102,7 +102,8 @@ enum trap_verdict sys_socket(struct trap *t)
 		return refuse(t, EAFNOSUPPORT);
 	if (type >= TYPE_MAX)
 		return refuse(t, EINVAL);
-	if (domain == AF_PACKET) /* LINUX: needs CAP_NET_RAW */
+	if (domain == AF_PACKET ||
+	    type == SOCK_PACKET) /* LINUX: needs CAP_NET_RAW */
 		return refuse(t, EPERM);
 	if (domain != AF_INET && domain != AF_INET6)
 		return refuse(t, EAFNOSUPPORT);
