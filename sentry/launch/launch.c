@@ -69,7 +69,6 @@ static int prepare(struct guest *g, struct sandbox *sb)
 	p->dir = sb->dir;
 	randombytes_buf(&sb->magic, sizeof sb->magic);
 	p->magic = sb->magic;
-	p->resolv = resolv_needed(p->opt);
 	rc = open_channels(p);
 	if (rc)
 		log_error("cannot prepare the guest: %s", strerror(-rc));
@@ -158,7 +157,7 @@ static void explain(const struct launch_msg *m, const char *program)
 		log_error("cannot map the user in a user namespace: %s", why);
 		break;
 	case STEP_MOUNT:
-		log_error("cannot mount /proc or resolv.conf for the guest: "
+		log_error("cannot mount /proc for the guest: "
 			  "%s; run without --isolate",
 			  why);
 		break;

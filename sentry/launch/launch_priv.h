@@ -32,7 +32,7 @@ enum launch_msg_kind {
 enum launch_step {
 	STEP_NONE,
 	STEP_USERNS, /* writing the user namespace's maps */
-	STEP_MOUNT,  /* mounts of its own: /proc, resolv.conf */
+	STEP_MOUNT,  /* mounts of its own: /proc */
 	STEP_FORK,
 	STEP_FILTER,
 	STEP_EXEC,
@@ -51,7 +51,6 @@ struct launch_plan {
 	uid_t uid;
 	gid_t gid;
 	int ns_flags; /* CLONE_NEW* that the watcher was cloned with */
-	bool resolv;  /* a file of ours goes over /etc/resolv.conf */
 	const char *dir;
 	sigset_t old_mask;
 	struct sigaction old_chld;
@@ -81,13 +80,6 @@ void reap_dir(const char *path);
 pid_t ns_clone(struct launch_plan *p);
 /* The watcher: maps and mounts. 0, or -errno with *step set. */
 int ns_enter(const struct launch_plan *p, enum launch_step *step);
-
-/* ---- resolv.c ---- */
-/* The sentry: does the guest need a resolv.conf of its own, since the host's
- * resolvers are on loopback? */
-bool resolv_needed(const struct options *o);
-/* The watcher: makes dir, if it is not there, and the file in it. -errno. */
-int resolv_write(const struct options *o, const char *dir, const char *path);
 
 /* ---- inherited.c, in the sentry ---- */
 /* Refuses descriptors that reach the host's network. -EPERM after one line. */

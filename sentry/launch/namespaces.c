@@ -34,8 +34,6 @@ static int wanted_flags(const struct launch_plan *p)
 
 	if (p->opt->netns)
 		flags |= CLONE_NEWNET;
-	if (p->resolv)
-		flags |= CLONE_NEWNS;
 	if (p->opt->isolate)
 		flags |= CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
 	return flags;
@@ -101,20 +99,6 @@ static int write_maps(const struct launch_plan *p)
 	return rc ? rc : write_file("/proc/self/gid_map", line);
 }
 
-/* A file of ours: it stays mounted after it is removed. */
-static int mount_resolv(const struct launch_plan *p)
-{
-	char path[PATH_MAX];
-	int rc;
-
-	snprintf(path, sizeof path, "%s/resolv.conf", p->dir);
-	rc = resolv_write(p->opt, p->dir, path);
-	if (!rc && mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL))
-		rc = -errno;
-	unlink(path);
-	return rc;
-}
-
 static int do_mounts(const struct launch_plan *p)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -122,9 +106,7 @@ static int do_mounts(const struct launch_plan *p)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		return -errno;
-	if (p->resolv)
-		rc = mount_resolv(p);
-	if (!rc && p->opt->isolate &&
+	if (p->opt->isolate &&
 	    mount("proc", "/proc", "proc", flags, NULL))
 		rc = -errno;
 	return rc;

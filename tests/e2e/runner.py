@@ -10,7 +10,7 @@ import traceback
 import host
 
 MODULES = ["http", "servers", "tools", "publish", "tap", "syn", "isolation",
-           "kill", "manners"]
+           "kill_anywhere", "manners"]
 
 
 def tests_of(module):
