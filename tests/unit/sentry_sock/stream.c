@@ -210,3 +210,54 @@ Test(stream, many_connections_leave_memory_where_it_was)
 	close(lfd);
 	rig_fini(&r);
 }
+
+Test(stream, marker_of_a_shutdown_is_never_data)
+{
+	struct rig r;
+	struct rig_pair p;
+	char buf[16];
+
+	rig_init(&r);
+	rig_pair(&r, &p);
+	cr_assert_eq(write(p.cfd, "last", 4), 4);
+	sandbox_lock(&r.sb);
+	stream_shut_guest(p.client, p.cfd, SHUT_WR);
+	cr_assert(p.client->pipe.marker);
+	sandbox_unlock(&r.sb);
+	rig_pump(&r);
+	cr_assert_eq(read(p.sfd, buf, sizeof buf), 4);
+	cr_assert_eq(read(p.sfd, buf, sizeof buf), 0);
+	/* The other direction goes on. */
+	cr_assert_eq(write(p.sfd, "more", 4), 4);
+	rig_pump(&r);
+	cr_assert_eq(read(p.cfd, buf, sizeof buf), 4);
+	close(p.cfd);
+	close(p.sfd);
+	close(p.lfd);
+	rig_fini(&r);
+}
+
+Test(stream, reset_after_own_shutdown_is_seen)
+{
+	struct rig r;
+	struct rig_pair p;
+	char buf[16];
+
+	rig_init(&r);
+	rig_pair(&r, &p);
+	sandbox_lock(&r.sb);
+	stream_shut_guest(p.client, p.cfd, SHUT_WR);
+	sandbox_unlock(&r.sb);
+	rig_pump(&r);
+	sandbox_lock(&r.sb);
+	sock_close(p.server, true);
+	sandbox_unlock(&r.sb);
+	rig_pump(&r);
+	cr_assert_eq(p.client->so_error, ECONNRESET);
+	cr_assert_eq(read(p.cfd, buf, sizeof buf), -1);
+	cr_assert_eq(errno, ECONNRESET);
+	close(p.cfd);
+	close(p.sfd);
+	close(p.lfd);
+	rig_fini(&r);
+}
