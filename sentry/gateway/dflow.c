@@ -41,16 +41,24 @@ int dflow_table_new(struct gateway *gw)
 	return 0;
 }
 
+static void free_bucket(struct dflow *f)
+{
+	while (f) {
+		struct dflow *next = f->next;
+
+		dflow_free(f);
+		f = next;
+	}
+}
+
 void dflow_table_free(struct gateway *gw)
 {
 	struct dflow_table *t = gw->dflows;
 
 	if (!t)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while (t->bucket[i])
-			dflow_free(t->bucket[i]);
-	}
+	for (size_t i = 0; i < BUCKETS; i++)
+		free_bucket(t->bucket[i]);
 	free(t);
 	gw->dflows = NULL;
 }

@@ -145,7 +145,7 @@ int dns_new(struct gateway *gw)
 	if (!dns)
 		return -ENOMEM;
 	dns->gw = gw;
-	TAILQ_INIT(&dns->queries);
+	LIST_INIT(&dns->queries);
 	gw->dns = dns;
 	resolvers_init(&dns->resolvers, RESOLV_CONF);
 	err = serve(dns, gw->stack, &o->dns4, now);

@@ -24,7 +24,7 @@ struct dns_server {
 };
 
 struct dns_query;
-TAILQ_HEAD(dns_query_list, dns_query);
+LIST_HEAD(dns_query_list, dns_query);
 
 struct dns {
 	struct gateway *gw;

@@ -24,7 +24,7 @@
 
 struct dns_query {
 	struct gw_timer timer; /* first */
-	TAILQ_ENTRY(dns_query) all;
+	LIST_ENTRY(dns_query) all;
 	struct dns_server *server;
 	struct nst_sockaddr client;
 	uint16_t client_id;
@@ -41,15 +41,21 @@ static void query_free(struct dns_query *q)
 
 	gw_timer_stop(dns->gw, &q->timer);
 	host_close(dns->gw, q->op, q->fd);
-	TAILQ_REMOVE(&dns->queries, q, all);
+	LIST_REMOVE(q, all);
 	dns->nqueries--;
 	free(q);
 }
 
 void dns_udp_free_all(struct dns *dns)
 {
-	while (!TAILQ_EMPTY(&dns->queries))
-		query_free(TAILQ_FIRST(&dns->queries));
+	struct dns_query *q = LIST_FIRST(&dns->queries);
+
+	while (q) {
+		struct dns_query *next = LIST_NEXT(q, all);
+
+		query_free(q);
+		q = next;
+	}
 }
 
 static void answer(struct dns_server *s, const struct nst_sockaddr *client,
@@ -169,16 +175,24 @@ static void host_event(void *arg, const struct loop_event *ev)
 		query_reply(q, ev->data, (size_t)ev->res, now);
 }
 
+/* The one that was sent longest ago: every live query waits on its timer. */
+static void evict(struct dns *dns)
+{
+	struct gw_timer *t = gw_timer_oldest(dns->gw, GWQ_DNS_QUERY);
+
+	dns->gw->count.DnsEvicted++;
+	if (t)
+		query_free(GW_OWNER_OF(t, struct dns_query, timer));
+}
+
 static void query_new(struct dns_server *s, const struct nst_dgram_in *in,
 		      nst_time now)
 {
 	struct dns *dns = s->dns;
 	struct dns_query *q;
 
-	if (dns->nqueries >= GW_DNS_QUERIES_MAX) {
-		dns->gw->count.DnsEvicted++;
-		query_free(TAILQ_FIRST(&dns->queries));
-	}
+	if (dns->nqueries >= GW_DNS_QUERIES_MAX)
+		evict(dns);
 	q = calloc(1, sizeof(*q) + in->bytes);
 	if (!q) {
 		dns->gw->count.NoMemory++;
@@ -191,7 +205,7 @@ static void query_new(struct dns_server *s, const struct nst_dgram_in *in,
 	q->fd = -1;
 	q->bytes = in->bytes;
 	memcpy(q->msg, in->data, in->bytes);
-	TAILQ_INSERT_TAIL(&dns->queries, q, all);
+	LIST_INSERT_HEAD(&dns->queries, q, all);
 	dns->nqueries++;
 	query_next(q, now);
 }

@@ -191,8 +191,8 @@ size_t gateway_left(const struct gateway *gw)
 	const struct relay *r;
 	size_t left = 0;
 
-	TAILQ_FOREACH(r, &gw->relays, all)
-	left += relay_left(r);
+	for (r = TAILQ_FIRST(&gw->relays); r; r = TAILQ_NEXT(r, all))
+		left += relay_left(r);
 	return left;
 }
 

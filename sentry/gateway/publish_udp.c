@@ -65,12 +65,20 @@ static void peer_free(struct pub_peer *p)
 	free(p);
 }
 
+static void free_bucket(struct pub_peer *p)
+{
+	while (p) {
+		struct pub_peer *next = LIST_NEXT(p, link);
+
+		peer_free(p);
+		p = next;
+	}
+}
+
 void pub_udp_free_all(struct gateway *gw)
 {
-	for (size_t i = 0; i < PUB_BUCKETS; i++) {
-		while (!LIST_EMPTY(&gw->pub->peer[i]))
-			peer_free(LIST_FIRST(&gw->pub->peer[i]));
-	}
+	for (size_t i = 0; i < PUB_BUCKETS; i++)
+		free_bucket(LIST_FIRST(&gw->pub->peer[i]));
 }
 
 static void expired(struct gw_timer *t, nst_time now)
@@ -134,10 +142,10 @@ static struct pub_peer *peer_find(struct pub_port *port,
 				  const struct host_addr *client)
 {
 	struct gateway *gw = port->gw;
+	struct pub_bucket *b = bucket_of(gw->pub, &gw->sb->env, client);
 	struct pub_peer *p;
 
-	LIST_FOREACH(p, bucket_of(gw->pub, &gw->sb->env, client), link)
-	{
+	for (p = LIST_FIRST(b); p; p = LIST_NEXT(p, link)) {
 		if (p->port == port && p->client.len == client->len &&
 		    memcmp(&p->client.u, &client->u, client->len) == 0)
 			return p;

@@ -258,8 +258,8 @@ void relay_run_ready(struct gateway *gw)
 	struct relay *r;
 
 	TAILQ_CONCAT(&turn, &gw->ready, turn);
-	TAILQ_FOREACH(r, &turn, turn)
-	r->waiting = false;
+	for (r = TAILQ_FIRST(&turn); r; r = TAILQ_NEXT(r, turn))
+		r->waiting = false;
 	/* A turn may free its own relay, never another one. */
 	while ((r = TAILQ_FIRST(&turn)) != NULL) {
 		TAILQ_REMOVE(&turn, r, turn);
