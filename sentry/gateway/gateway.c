@@ -171,6 +171,7 @@ void gateway_free(struct sandbox *sb)
 		return;
 	if (gw->stack)
 		nst_set_forwarder(gw->stack, NULL);
+	relay_flush_all(gw);
 	while (!TAILQ_EMPTY(&gw->relays))
 		relay_free(TAILQ_FIRST(&gw->relays));
 	publish_free(gw);

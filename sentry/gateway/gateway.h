@@ -14,11 +14,13 @@
  * sb->ifindex and sb->gw), addresses and routes on both sides, published ports.
  * -errno after one line on stderr (a port in use names the port). */
 int gateway_new(struct sandbox *sb);
-void gateway_free(struct sandbox *sb);
 /*
- * What the guest has sent that the host's kernel does not have yet: bytes, and
- * one for each FIN. Zero before a sandbox whose guest has ended may go.
+ * Ends every flow. What the guest has sent and the gateway has acknowledged is
+ * first written to the host, waiting as long as the host goes on taking it.
  */
+void gateway_free(struct sandbox *sb);
+/* What the guest has sent that the host's kernel does not have yet: bytes, and
+ * one for each FIN. */
 size_t gateway_left(const struct gateway *gw);
 /* For the timers: its next deadline, and running them. */
 nst_time gateway_next_deadline(const struct gateway *gw);

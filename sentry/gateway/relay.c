@@ -247,9 +247,43 @@ size_t relay_left(const struct relay *r)
 	struct nst_iov iov[2];
 	size_t n;
 
-	if (!r->tp || !r->guest_up || r->guest_eof || r->host_gone)
+	if (!r->tp || !r->host_up || !r->guest_up)
+		return 0;
+	if (r->guest_eof || r->host_gone)
 		return 0;
 	return nst_tcp_rcv_data(r->tp, iov, &n) + nst_tcp_rcv_eof(r->tp);
+}
+
+static size_t write_left(struct gateway *gw)
+{
+	struct relay *r;
+	size_t sum = 0;
+
+	for (r = TAILQ_FIRST(&gw->relays); r; r = TAILQ_NEXT(r, all)) {
+		if (relay_left(r) == 0)
+			continue;
+		r->host_out = true;
+		r->budget = UINT32_MAX;
+		pump_to_host(r);
+		sum += relay_left(r);
+	}
+	return sum;
+}
+
+/* The loop has stopped; a millisecond is fine enough for a last farewell. */
+void relay_flush_all(struct gateway *gw)
+{
+	size_t before = SIZE_MAX, now;
+
+	for (int idle = 0; idle < RELAY_FLUSH_MS; idle++) {
+		now = write_left(gw);
+		if (now == 0)
+			return;
+		if (now < before)
+			idle = 0;
+		before = now;
+		poll(NULL, 0, 1);
+	}
 }
 
 void relay_run_ready(struct gateway *gw)

@@ -69,6 +69,12 @@ void relay_tune_guest(struct relay *r);
 void relay_pump(struct relay *r);
 /* Bytes from the guest not yet written to the host, one more for a FIN. */
 size_t relay_left(const struct relay *r);
+/*
+ * The gateway goes: what the guest has sent is written to the host, waiting
+ * while any host socket takes some, at most RELAY_FLUSH_MS without progress.
+ */
+#define RELAY_FLUSH_MS 5000
+void relay_flush_all(struct gateway *gw);
 /* Next turn of those whose budget was used up. */
 void relay_run_ready(struct gateway *gw);
 /* An endpoint's events; also given to owner. May free. */

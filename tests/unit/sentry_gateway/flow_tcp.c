@@ -390,6 +390,59 @@ Test(flow_tcp, back_pressure)
 	stop();
 }
 
+#define STALL (8u << 20)
+
+static void *late_reader(void *got)
+{
+	size_t *sum = got;
+	static uint8_t buf[65536];
+	ssize_t n;
+
+	while ((n = recv(bulk_fd, buf, sizeof(buf), 0)) > 0)
+		*sum += (size_t)n;
+	return NULL;
+}
+
+/* The guest has sent all it could to a host that does not read yet, and ends:
+ * what the gateway has acknowledged reaches the host all the same. */
+Test(flow_tcp, nothing_acknowledged_is_lost_at_the_end)
+{
+	size_t acked, got = 0;
+	struct nst_iov iov[2];
+	size_t n, room, sent = 0;
+	uint16_t port = 0;
+	pthread_t thread;
+	struct peer p;
+	int lfd, small = 4096;
+
+	start();
+	lfd = host_listen("127.0.0.1", &port);
+	setsockopt(lfd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	peer_init(&p, &rig);
+	peer_connected(&p, "10.0.2.2", port);
+	bulk_fd = host_accept(lfd);
+	while (sent < STALL) {
+		nst_time now = rig_lock(&rig);
+
+		room = nst_tcp_snd_space(p.tcp, iov, &n);
+		nst_tcp_snd_commit(p.tcp, room, false, now);
+		rig_unlock(&rig);
+		sent += room;
+		if (room == 0)
+			break;
+	}
+	rig_lock(&rig);
+	acked = sent - nst_tcp_outq(p.tcp);
+	rig_unlock(&rig);
+	cr_assert_gt(acked, 0);
+	pthread_create(&thread, NULL, late_reader, &got);
+	rig_stop(&rig);
+	pthread_join(thread, NULL);
+	cr_assert_geq(got, acked, "%zu of %zu", got, acked);
+	close(bulk_fd);
+	close(lfd);
+}
+
 /* Descriptors exhausted: refused, counted, and well again afterwards. */
 Test(flow_tcp, no_descriptors)
 {
