@@ -260,6 +260,15 @@ void sock_sweep(struct sandbox *sb, bool scan)
 
 /* ---- conflicts ---- */
 
+/* A user of the stack's that is a guest's socket: the gateway's resolver has
+ * endpoints in the guest's netstack too. */
+static struct sock *sock_of_owner(struct ep_owner *o)
+{
+	if (o->events != stream_events && o->events != datagram_events)
+		return NULL;
+	return (struct sock *)o; /* owner is its first member */
+}
+
 /* True when s turned out to be gone, and was closed. */
 static bool reap_one(struct sock *s)
 {
@@ -284,10 +293,10 @@ bool sock_reap_conflicts(struct sock *s, uint16_t port)
 	void *user;
 
 	while ((user = nst_sock_conflict(sock_nst(s), port, i)) != NULL) {
-		struct sock *other = user;
+		struct sock *other = sock_of_owner(user);
 
 		/* What is closed leaves the list: the i-th is another. */
-		if (other != s && reap_one(other))
+		if (other && other != s && reap_one(other))
 			any = true;
 		else
 			i++;

@@ -80,6 +80,7 @@ class Reset(socketserver.BaseRequestHandler):
         self.request.recv(1)
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                 struct.pack("ii", 1, 0))
+        self.request.close()  # RST at once, no FIN before it
 
 
 class TCPServer(socketserver.ThreadingTCPServer):

@@ -108,7 +108,6 @@ def test_refused(mode):
     r = host.run(host.cordon(["curl", "-sS", f"http://10.0.2.2:{port}/"],
                              mode, NAT))
     equal(r.returncode, 7, "curl's exit code for a refused connection")
-    assert b"refused" in r.stderr, r.stderr
 
 
 def test_reset(mode):
