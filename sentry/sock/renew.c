@@ -26,6 +26,7 @@
 
 struct epoll_reg {
 	int epfd; /* our dup */
+	int own;  /* the helper thread's */
 	struct epoll_event ev;
 };
 
@@ -118,19 +119,17 @@ static void *regs_add(void *arg)
 	return NULL;
 }
 
-static void regs_apply(struct regs *r)
+/* Adds them (if `add`) and closes our dups. */
+static void regs_apply(struct regs *r, bool add)
 {
-	int dups[RENEW_EPOLLS];
 	pthread_t thread;
 
 	if (!r->n)
 		return;
-	for (size_t i = 0; i < r->n; i++)
-		dups[i] = r->v[i].epfd;
-	if (pthread_create(&thread, NULL, regs_add, r) == 0)
+	if (add && pthread_create(&thread, NULL, regs_add, r) == 0)
 		pthread_join(thread, NULL);
 	for (size_t i = 0; i < r->n; i++)
-		close(dups[i]);
+		close(r->v[i].epfd);
 }
 
 static bool guest_cloexec(const struct trap *t)
@@ -220,9 +219,7 @@ int backing_renew(struct trap *t)
 	r->number = trap_int(t, 0);
 	regs_read(t, r);
 	err = trap_replace_fd(t, fd, r->number, guest_cloexec(t));
-	if (err < 0)
-		r->n = 0;
-	regs_apply(r);
+	regs_apply(r, err == 0);
 	free(r);
 	if (err < 0) {
 		close(fd);

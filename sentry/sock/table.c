@@ -39,8 +39,8 @@ void sock_table_free(struct sandbox *sb)
 
 	if (!tb)
 		return;
-	while (tb->all)
-		sock_close(tb->all, true);
+	for (struct sock *s = tb->all; s; s = tb->all)
+		sock_close(s, true);
 	while (tb->jobs) {
 		struct sock *s = tb->jobs;
 
