@@ -9,14 +9,16 @@
 
 uint32_t tcp_cur_mss(const struct nst_tcp *tp)
 {
-	uint32_t blocks = tp->ooo.n;
+	uint32_t blocks = tp->sack_on ? tp->ooo.n : 0;
+	uint32_t opts, mss;
 
-	if (!tp->sack_on)
-		return tp->mss;
 	if (!seq_eq(tp->dsack.from, tp->dsack.to))
 		blocks++;
 	blocks = u32_min(blocks, tp->ts_on ? 3 : 4);
-	return tp->mss - (blocks ? 4 + 8 * blocks : 0);
+	opts = blocks ? 4 + 8 * blocks : 0;
+	/* TCP_MSS_MIN leaves room for any options; a divisor must be sure. */
+	mss = tp->mss - u32_min(opts, tp->mss);
+	return mss ? mss : 1;
 }
 
 /* Usable window: what may still be sent into the peer's window. */

@@ -100,6 +100,7 @@ struct tcp_conf {
 	uint32_t notsent_lowat; /* 0: no limit */
 };
 
+/* Grouped by subject, not by size. NOLINTNEXTLINE */
 struct nst_tcp {
 	struct nst_sock sk;    /* first */
 	uint8_t state;         /* S enum nst_tcp_state */

@@ -69,8 +69,8 @@ static void timer_fn(struct wheel_timer *w, nst_time now)
 
 void tcp_timers_init(struct nst_tcp *tp)
 {
-	for (uint8_t i = 0; i < TCP_T_COUNT; i++) {
-		tp->timer[i].kind = i;
+	for (int i = 0; i < TCP_T_COUNT; i++) {
+		tp->timer[i].kind = (uint8_t)i;
 		tp->timer[i].w.fn = timer_fn;
 	}
 }
