@@ -109,12 +109,13 @@ static void *regs_add(void *arg)
 	if (unshare(CLONE_FILES) < 0)
 		return NULL;
 	fd = fcntl(r->fd, F_DUPFD_CLOEXEC, above);
+	/* Out of the way of the guest's number. */
 	for (size_t i = 0; i < r->n; i++)
-		r->v[i].epfd = fcntl(r->v[i].epfd, F_DUPFD_CLOEXEC, above);
+		r->v[i].own = fcntl(r->v[i].epfd, F_DUPFD_CLOEXEC, above);
 	if (fd < 0 || dup2(fd, r->number) < 0)
 		return NULL;
 	for (size_t i = 0; i < r->n; i++)
-		(void)epoll_ctl(r->v[i].epfd, EPOLL_CTL_ADD, r->number,
+		(void)epoll_ctl(r->v[i].own, EPOLL_CTL_ADD, r->number,
 				&r->v[i].ev);
 	return NULL;
 }
