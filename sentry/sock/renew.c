@@ -220,7 +220,7 @@ int backing_renew(struct trap *t)
 	r->number = trap_int(t, 0);
 	regs_read(t, r);
 	err = trap_replace_fd(t, fd, r->number, guest_cloexec(t));
-	regs_apply(r, err == 0);
+	regs_apply(r, err >= 0);
 	free(r);
 	if (err < 0) {
 		close(fd);
