@@ -33,6 +33,9 @@
 #define SHIM_NAME_PREFIX "cordon/"
 #define SHIM_SOL 0x636f7264
 #define SHIM_OPT_ADOPT 1
+/* int: the errno behind the ECONNRESET that the backing socket has just shown
+ * (a refused UDP port, a failed connect), 0 when that was all. */
+#define SHIM_OPT_SHOWN_ERROR 2
 
 /* Upper half of the register: low half of the magic, inverted, so that it never
  * equals the magic. Lower half: cookie, family, type, protocol. */

@@ -11,6 +11,12 @@
 
 static const char *const real_names[REAL_COUNT] = {
     [REAL_CONNECT] = "connect",
+    [REAL_RECV] = "recv",
+    [REAL_SEND] = "send",
+    [REAL_READ] = "read",
+    [REAL_WRITE] = "write",
+    [REAL_READV] = "readv",
+    [REAL_WRITEV] = "writev",
     [REAL_ACCEPT] = "accept",
     [REAL_ACCEPT4] = "accept4",
     [REAL_SENDTO] = "sendto",

@@ -76,9 +76,18 @@ void shim_adopt_fd(int fd);
 /* accept4 with an address on any listener, natively (accept.c). */
 int shim_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 
+/* r as a transfer returned it; errno made exact (errors.c). */
+ssize_t shim_true_error(int fd, ssize_t r);
+
 /* The next definition of a libc function, looked up once (real.c). */
 enum shim_real {
 	REAL_CONNECT,
+	REAL_RECV,
+	REAL_SEND,
+	REAL_READ,
+	REAL_WRITE,
+	REAL_READV,
+	REAL_WRITEV,
 	REAL_ACCEPT,
 	REAL_ACCEPT4,
 	REAL_SENDTO,

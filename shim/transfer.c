@@ -36,7 +36,8 @@ SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 			   const struct sockaddr *to, socklen_t len)
 {
 	shim_adopt_fd(fd); /* all six registers are taken */
-	return ((sendto_fn)shim_real(REAL_SENDTO))(fd, buf, n, flags, to, len);
+	return shim_true_error(fd, ((sendto_fn)shim_real(REAL_SENDTO))(
+				       fd, buf, n, flags, to, len));
 }
 
 SHIM_EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,

@@ -73,6 +73,7 @@ int opt_set_priority(struct sock *s, struct opt_io *io);
 int opt_set_nothing(struct sock *s, struct opt_io *io);
 int opt_get_fixed(struct sock *s, struct opt_io *io);
 int opt_get_error(struct sock *s, struct opt_io *io);
+int opt_get_shown_error(struct sock *s, struct opt_io *io);
 int opt_get_peercred(struct sock *s, struct opt_io *io);
 int opt_get_cookie(struct sock *s, struct opt_io *io);
 int opt_get_empty(struct sock *s, struct opt_io *io);

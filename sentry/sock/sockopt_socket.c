@@ -106,6 +106,19 @@ int opt_get_error(struct sock *s, struct opt_io *io)
 	return give_int(io, datagram_error(s, io->t->gfd));
 }
 
+/* The guest has consumed the backing socket's one error natively: the shim
+ * asks which it was. */
+int opt_get_shown_error(struct sock *s, struct opt_io *io)
+{
+	int err = s->so_error;
+
+	if (s->tcp)
+		s->so_error = 0;
+	else
+		datagram_error_clear(s);
+	return give_int(io, err);
+}
+
 /* ---- SO_LINGER ---- */
 
 int opt_set_linger(struct sock *s, struct opt_io *io)

@@ -9,6 +9,8 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 
+#include "shim/abi.h"
+
 /* Names that Debian 12's headers lack, or that only linux/ headers have. */
 #define NAME_SO_PASSPIDFD 76
 #define NAME_SO_PASSRIGHTS 83
@@ -77,6 +79,8 @@ static const struct sockopt table[] = {
 	SPECIAL(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_BOTH,
 		NST_SO_MAX_PACING_RATE, opt_set_pacing, opt_get_pacing),
 	SPECIAL(SOL_SOCKET, SO_ERROR, OPT_GET, NONE, NULL, opt_get_error),
+	SPECIAL(SHIM_SOL, SHIM_OPT_SHOWN_ERROR, OPT_GET, NONE, NULL,
+		opt_get_shown_error),
 	SPECIAL(SOL_SOCKET, SO_PEERCRED, OPT_GET, NONE, NULL,
 		opt_get_peercred),
 	SPECIAL(SOL_SOCKET, SO_COOKIE, OPT_GET, NONE, NULL, opt_get_cookie),

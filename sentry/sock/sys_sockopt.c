@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sentry/core/errmap.h"
+#include "shim/abi.h"
 
 bool guest_capable(const struct trap *t, int cap)
 {
@@ -80,6 +81,7 @@ static bool has_level(const struct sock *s, int level)
 {
 	switch (level) {
 	case SOL_SOCKET:
+	case SHIM_SOL:
 		return true;
 	case SOL_IP:
 		return s->domain == AF_INET || s->type != SOCK_RAW;

@@ -103,8 +103,14 @@ class UdpEcho(socketserver.BaseRequestHandler):
         sock.sendto(data, self.client_address)
 
 
-def udp_echo_server():
-    return threaded(socketserver.ThreadingUDPServer(("127.0.0.1", 0), UdpEcho))
+class UdpServer(socketserver.ThreadingUDPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    max_packet_size = 65536
+
+
+def udp_echo_server(address="127.0.0.1"):
+    return threaded(UdpServer((address, 0), UdpEcho))
 
 
 class Dns(socketserver.BaseRequestHandler):
@@ -130,5 +136,4 @@ class Dns(socketserver.BaseRequestHandler):
 
 
 def dns_server():
-    socketserver.ThreadingUDPServer.allow_reuse_address = True
-    return threaded(socketserver.ThreadingUDPServer(("127.0.0.1", 53), Dns))
+    return threaded(UdpServer(("127.0.0.1", 53), Dns))

@@ -49,7 +49,8 @@ call('second listener', 317, 1, 8, p)
 """
 
 REFUSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT", "EACCES", "EINVAL", "EBUSY",
-           "EFAULT", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "EOPNOTSUPP"}
+           "EFAULT", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "EOPNOTSUPP",
+           "ENOTSUP"}
 
 
 def test_forbidden_calls(mode):

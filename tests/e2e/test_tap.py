@@ -138,9 +138,7 @@ for size in 0, 1, 1400, 5000, 60000:
     s.sendto(b'x' * size, ('10.9.0.1', int(sys.argv[1])))
     print(len(s.recv(65536)))
 """
-    import socketserver
-    with tap(mode), servers.threaded(socketserver.ThreadingUDPServer(
-            ("10.9.0.1", 0), servers.UdpEcho)) as port:
+    with tap(mode), servers.udp_echo_server("10.9.0.1") as port:
         equal(inside(["/usr/bin/python3", "-c", code, str(port)], mode,
                      OPTIONS), b"0\n1\n1400\n5000\n60000\n")
 

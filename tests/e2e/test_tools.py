@@ -91,10 +91,10 @@ wait $server; cat got
     equal(out, b"hello\n")
 
 
-def test_ncat_udp(mode):
+def test_socat_udp(mode):
     with servers.udp_echo_server() as port:
-        out = inside(["sh", "-c", "echo hello | ncat -u -i 1 10.0.2.2 "
-                      f"{port} || true"], mode, NAT)
+        out = inside(["sh", "-c", "(echo hello; sleep 1) | socat -t2 - "
+                      f"UDP:10.0.2.2:{port}"], mode, NAT)
     equal(out, b"hello\n")
 
 
@@ -139,6 +139,8 @@ t = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); t.settimeout(5)
 t.connect(('10.0.2.2', 9)); t.send(b'x')
 try: print(t.recv(9))
 except ConnectionRefusedError: print('refused')
+except ConnectionResetError: # DIFFERENCES: without the shim; SO_ERROR is exact
+    print('refused')
 """
     with servers.udp_echo_server() as port:
         out = inside(["/usr/bin/python3", "-c", code, str(port)], mode, NAT)
