@@ -133,7 +133,7 @@ static void show_peer(int fd, struct sockaddr *addr, socklen_t room,
 		      socklen_t *len)
 {
 	struct sockaddr_storage peer;
-	struct sockaddr_un un;
+	struct sockaddr_un un = {0};
 	socklen_t un_len = sizeof(un), n;
 
 	if (shim_call(SYS_getpeername, shim_int(fd), shim_ptr(&un),

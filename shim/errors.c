@@ -10,10 +10,20 @@
 #include <unistd.h>
 
 typedef ssize_t (*recv_fn)(int, void *, size_t, int);
+typedef ssize_t (*recv_chk_fn)(int, void *, size_t, size_t, int);
+typedef ssize_t (*read_chk_fn)(int, void *, size_t, size_t);
+typedef ssize_t (*recvfrom_chk_fn)(int, void *, size_t, size_t, int,
+				   struct sockaddr *, socklen_t *);
 typedef ssize_t (*send_fn)(int, const void *, size_t, int);
 typedef ssize_t (*read_fn)(int, void *, size_t);
 typedef ssize_t (*write_fn)(int, const void *, size_t);
 typedef ssize_t (*vector_fn)(int, const struct iovec *, int);
+
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
+ssize_t __recvfrom_chk(int fd, void *restrict buf, size_t n, size_t room,
+		       int flags, struct sockaddr *restrict from,
+		       socklen_t *restrict len);
 
 ssize_t shim_true_error(int fd, ssize_t r)
 {
@@ -35,6 +45,34 @@ SHIM_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 	recv_fn fn = (recv_fn)shim_real(REAL_RECV);
 
 	return shim_true_error(fd, fn(fd, buf, n, flags));
+}
+
+/* Programs built with _FORTIFY_SOURCE call these; the C library's own check
+ * (and its abort) stays in force. */
+SHIM_EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room,
+			       int flags)
+{
+	recv_chk_fn fn = (recv_chk_fn)shim_real(REAL_RECV_CHK);
+
+	return shim_true_error(fd, fn(fd, buf, n, room, flags));
+}
+
+SHIM_EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	read_chk_fn fn = (read_chk_fn)shim_real(REAL_READ_CHK);
+
+	return shim_true_error(fd, fn(fd, buf, n, room));
+}
+
+SHIM_EXPORT ssize_t __recvfrom_chk(int fd, void *restrict buf, size_t n,
+				   size_t room, int flags,
+				   struct sockaddr *restrict from,
+				   socklen_t *restrict len)
+{
+	recvfrom_chk_fn fn = (recvfrom_chk_fn)shim_real(REAL_RECVFROM_CHK);
+
+	shim_adopt_fd(fd);
+	return shim_true_error(fd, fn(fd, buf, n, room, flags, from, len));
 }
 
 SHIM_EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
