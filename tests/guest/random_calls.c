@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random sequences of socket calls, the same for the same seed. Each step picks
+ * an operation and sockets out of a few slots, prints its result, and then the
+ * poll bits of every slot. Arguments: seeds; without any, the first SEEDS.
+ *
+ * Nothing here is a race: calls do not wait, and every step ends with bytes
+ * sent to and fro on a connection of its own (settle), behind which whatever
+ * the step has caused has happened.
+ */
+#include "random_slots.h"
+
+#define SEEDS 150
+#define STEPS 32
+
+/* ---- operations ---- */
+
+static void op_socket(void)
+{
+	struct slot *s = free_slot();
+	int flags = pick(2) ? SOCK_NONBLOCK : 0;
+
+	if (!s)
+		return;
+	s->udp = pick(4) == 0;
+	s->fd = socket(AF_INET, (s->udp ? SOCK_DGRAM : SOCK_STREAM) | flags, 0);
+	begin(flags ? "socket nonblock" : "socket", s);
+	result(s->fd < 0 ? -1 : 0, errno);
+}
+
+static void op_bind(void)
+{
+	static const char *const names[] = {"any port of", "port 0 of",
+					    "port of", "foreign"};
+	struct slot *s = open_slot(), *other = open_slot();
+	struct sockaddr_in a = loopback(0);
+	unsigned how = pick(4);
+	int r;
+
+	if (!s)
+		return;
+	if (how == 0)
+		a.sin_addr.s_addr = htonl(INADDR_ANY);
+	if (how == 2)
+		a.sin_port = local_of(other).sin_port;
+	if (a.sin_port == htons(DEAD_PORT))
+		return;
+	if (how == 3)
+		a.sin_addr.s_addr = inet_addr("198.51.100.7");
+	r = bind(s->fd, (void *)&a, sizeof(a));
+	begin("bind", s);
+	printf(" to %s %td", names[how], other - slots);
+	result(r, errno);
+}
+
+static void op_listen(void)
+{
+	struct slot *s = open_slot();
+	int r;
+
+	if (!s)
+		return;
+	r = listen(s->fd, 64);
+	begin("listen", s);
+	result(r, errno);
+}
+
+/* A blocking connect of a stream ends at once: nobody's queue is full. */
+static void connect_to(struct slot *s, const struct slot *to)
+{
+	struct sockaddr_in a = loopback(DEAD_PORT);
+	int r;
+
+	if (to)
+		a = local_of(to);
+	r = connect(s->fd, (void *)&a, sizeof(a));
+	begin("connect", s);
+	printf(" to %td", to ? to - slots : -1);
+	result(r, errno);
+}
+
+static void op_connect(void)
+{
+	struct slot *s = open_slot(), *to = pick(3) ? a_listener() : NULL;
+
+	if (s)
+		connect_to(s, to || !pick(3) ? to : open_slot());
+}
+
+static void op_disconnect(void)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct slot *s = open_slot();
+	int r;
+
+	if (!s)
+		return;
+	r = connect(s->fd, &none, sizeof(none));
+	begin("disconnect", s);
+	result(r, errno);
+}
+
+static void accept_from(struct slot *l, bool with_address)
+{
+	struct slot *s = free_slot();
+	struct sockaddr_in a = {0};
+	socklen_t n = sizeof(a);
+	int fd;
+
+	if (!s)
+		return;
+	/* Other errors than waiting do not depend on blocking. */
+	if (is_listening(l) && !await(l->fd, POLLIN, 0))
+		return;
+	fd = accept4(l->fd, with_address ? (void *)&a : NULL,
+		     with_address ? &n : NULL, pick(2) ? SOCK_NONBLOCK : 0);
+	if (fd >= 0)
+		*s = (struct slot){fd, false};
+	else
+		s = NULL;
+	begin("accept from", l);
+	if (with_address && fd >= 0) {
+		printf(": ");
+		print_name(&a, n);
+		printf("\n");
+		return;
+	}
+	result(fd < 0 ? -1 : 0, errno);
+}
+
+static void op_accept(void)
+{
+	struct slot *l = pick(8) ? a_listener() : open_slot();
+
+	if (l)
+		accept_from(l, pick(2));
+}
+
+/* A listener, a socket connected to it, the accepted one: what most of the
+ * operations are about. */
+static void op_pair(void)
+{
+	struct slot *l = a_listener(), *c;
+	struct sockaddr_in a = loopback(0);
+
+	if (!l && (l = free_slot())) {
+		*l = (struct slot){socket(AF_INET, SOCK_STREAM, 0), false};
+		bind(l->fd, (void *)&a, sizeof(a));
+		listen(l->fd, 64);
+	}
+	c = free_slot();
+	if (!l || !c)
+		return;
+	*c = (struct slot){
+	    socket(AF_INET, SOCK_STREAM | (pick(2) ? SOCK_NONBLOCK : 0), 0),
+	    false};
+	connect_to(c, l);
+	settle();
+	if (pick(4))
+		accept_from(l, pick(2));
+}
+
+/* An error that waits is asked for before anything is written: a native write
+ * takes it, on AF_UNIX it does not (docs/DIFFERENCES.md). */
+static void take_error_first(struct slot *s)
+{
+	struct pollfd p = {.fd = s->fd};
+
+	if (s->udp || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
+		return;
+	begin("error before send", s);
+	result(so_error(s->fd), errno);
+}
+
+static void do_send(struct slot *s, unsigned bytes)
+{
+	char buf[600];
+	ssize_t n;
+	int err;
+
+	memset(buf, 'a' + (int)(step % 26), sizeof(buf));
+	take_error_first(s);
+	n = send(s->fd, buf, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	err = same_word(s, false, errno);
+	begin("send", s);
+	result(n, err);
+}
+
+static void op_send(void)
+{
+	struct slot *s = open_slot();
+
+	if (s)
+		do_send(s, 1 + pick(600));
+}
+
+static void op_sendto(void)
+{
+	struct slot *s = open_slot(), *to = open_slot();
+	struct sockaddr_in a;
+	ssize_t n;
+	int err;
+
+	if (!s || !s->udp)
+		return;
+	a = local_of(to);
+	n = sendto(s->fd, "datagram", pick(9), 0, (void *)&a, sizeof(a));
+	err = same_word(s, false, errno);
+	begin("sendto", s);
+	printf(" to %td", to - slots);
+	result(n, err);
+}
+
+static void do_recv(struct slot *s, unsigned bytes, int flags)
+{
+	char buf[1500];
+	struct sockaddr_in a = {0};
+	socklen_t n = sizeof(a);
+	bool name = pick(2);
+	ssize_t r;
+	int err;
+
+	r = recvfrom(s->fd, buf, bytes, flags | MSG_DONTWAIT,
+		     name ? (void *)&a : NULL, name ? &n : NULL);
+	err = same_word(s, true, errno);
+	begin(flags & MSG_PEEK ? "peek" : "recv", s);
+	printf(" %u", bytes);
+	if (r > 0)
+		printf(": %c..%c", buf[0], buf[r - 1]);
+	if (r >= 0 && name && s->udp) {
+		printf(" from ");
+		print_name(&a, n);
+	}
+	result(r, err);
+}
+
+static void op_recv(void)
+{
+	struct slot *s = open_slot();
+
+	if (s)
+		do_recv(s, 1 + pick(1500), pick(4) ? 0 : MSG_PEEK);
+}
+
+static void do_shutdown(struct slot *s)
+{
+	int how = (int)pick(3), r = shutdown(s->fd, how), err = errno;
+
+	begin("shutdown", s);
+	printf(" %d", how);
+	result(r, err);
+}
+
+static void op_shutdown(void)
+{
+	struct slot *s = open_slot();
+
+	if (s)
+		do_shutdown(s);
+}
+
+static void op_close(void)
+{
+	struct slot *s = open_slot();
+	int r;
+
+	if (!s)
+		return;
+	r = close(s->fd);
+	begin("close", s);
+	result(r, errno);
+	s->fd = -1;
+}
+
+static void op_dup(void)
+{
+	struct slot *s = open_slot(), *to = free_slot();
+
+	if (!s || !to)
+		return;
+	*to = (struct slot){dup(s->fd), s->udp};
+	begin("dup", s);
+	printf(" to %td", to - slots);
+	result(to->fd < 0 ? -1 : 0, errno);
+}
+
+static void op_fork(void)
+{
+	struct slot *s = open_slot();
+	unsigned what = pick(5), bytes = 1 + pick(600);
+	pid_t pid;
+
+	if (!s)
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		if (what == 0)
+			do_send(s, bytes);
+		else if (what == 1)
+			do_recv(s, bytes, 0);
+		else if (what == 2)
+			do_shutdown(s);
+		else if (what == 3)
+			connect_to(s, a_listener());
+		fflush(stdout);
+		_exit(0);
+	}
+	if (what == 4) { /* the child has it last */
+		close(s->fd);
+		s->fd = -1;
+	}
+	waitpid(pid, NULL, 0);
+	begin("forked", s);
+	result(what, 0);
+}
+
+static void op_error(void)
+{
+	struct slot *s = open_slot();
+	int e;
+
+	if (!s)
+		return;
+	e = so_error(s->fd);
+	begin("SO_ERROR", s);
+	result(e > 0 ? -1 : e, e);
+}
+
+static void op_names(void)
+{
+	struct slot *s = open_slot();
+	struct sockaddr_in a = {0};
+	socklen_t n = sizeof(a);
+	bool peer = pick(2);
+	int r;
+
+	if (!s)
+		return;
+	r = peer ? getpeername(s->fd, (void *)&a, &n)
+		 : getsockname(s->fd, (void *)&a, &n);
+	begin(peer ? "peer of" : "name of", s);
+	if (r < 0) {
+		result(r, errno);
+		return;
+	}
+	printf(": ");
+	print_name(&a, n);
+	printf("\n");
+}
+
+static const struct {
+	int level, name;
+	const char *text;
+} options[] = {
+    {SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR"},
+    {SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE"},
+    {SOL_SOCKET, SO_OOBINLINE, "SO_OOBINLINE"},
+    {SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT"},
+    {IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY"},
+    {IPPROTO_IP, IP_TTL, "IP_TTL"},
+    {SOL_SOCKET, SO_TYPE, "SO_TYPE"},
+    {SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL"},
+    {SOL_SOCKET, SO_ACCEPTCONN, "SO_ACCEPTCONN"},
+};
+
+static void op_setsockopt(void)
+{
+	struct slot *s = open_slot();
+	unsigned i = pick(sizeof(options) / sizeof(options[0]));
+	int v = (int)pick(3), r;
+
+	if (!s)
+		return;
+	r = setsockopt(s->fd, options[i].level, options[i].name, &v, sizeof(v));
+	begin("set", s);
+	printf(" %s %d", options[i].text, v);
+	result(r, errno);
+}
+
+static void op_getsockopt(void)
+{
+	struct slot *s = open_slot();
+	unsigned i = pick(sizeof(options) / sizeof(options[0]));
+	int v = -1, r;
+	socklen_t n = sizeof(v);
+
+	if (!s)
+		return;
+	r = getsockopt(s->fd, options[i].level, options[i].name, &v, &n);
+	begin("get", s);
+	printf(" %s", options[i].text);
+	result(r < 0 ? r : v, errno);
+}
+
+static void op_linger(void)
+{
+	struct slot *s = open_slot();
+	struct linger l = {(int)pick(2), 0};
+	int r;
+
+	if (!s)
+		return;
+	r = setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	begin("linger", s);
+	printf(" %d", l.l_onoff);
+	result(r, errno);
+}
+
+static void op_tcp_state(void)
+{
+	struct slot *s = open_slot();
+	struct tcp_info ti = {0};
+	socklen_t n = sizeof(ti);
+	int r;
+
+	if (!s || s->udp)
+		return;
+	r = getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &ti, &n);
+	begin("state of", s);
+	/* The ACK of a FIN may be delayed. */
+	if (ti.tcpi_state == TCP_FIN_WAIT1)
+		ti.tcpi_state = TCP_FIN_WAIT2;
+	result(r < 0 ? r : ti.tcpi_state, errno);
+}
+
+static void op_unread(void)
+{
+	struct slot *s = open_slot();
+	int v = -1, r;
+
+	if (!s)
+		return;
+	r = ioctl(s->fd, FIONREAD, &v);
+	begin("FIONREAD", s);
+	result(r < 0 ? r : v, errno);
+}
+
+static void op_nonblock(void)
+{
+	struct slot *s = open_slot();
+	int fl;
+
+	if (!s)
+		return;
+	fl = fcntl(s->fd, F_GETFL);
+	fcntl(s->fd, F_SETFL, fl ^ O_NONBLOCK);
+	begin("nonblock", s);
+	result(!(fl & O_NONBLOCK), 0);
+}
+
+/* Edges of EPOLLOUT are left out: AF_UNIX gives one whenever the other end has
+ * read, and a program that waits for one has to bear more of them. */
+static void op_epoll_ctl(void)
+{
+	static const char *const names[] = {"", "add", "del", "mod"};
+	static const uint32_t modes[] = {
+	    EPOLLIN, EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLET,
+	    EPOLLIN | EPOLLRDHUP | EPOLLET, EPOLLIN | EPOLLOUT | EPOLLONESHOT};
+	struct slot *s = open_slot();
+	unsigned op = pick(4), m = pick(5);
+	struct epoll_event ev = {.events = modes[m]};
+	int r;
+
+	if (!s)
+		return;
+	op = op ? op : EPOLL_CTL_ADD;
+	ev.data.u32 = (uint32_t)(s - slots);
+	r = epoll_ctl(ep, (int)op, s->fd, &ev);
+	begin("epoll", s);
+	printf(" %s %x", names[op], modes[m]);
+	result(r, errno);
+}
+
+static void op_epoll_wait(void)
+{
+	struct epoll_event ev[64];
+	uint32_t got[SLOTS] = {0};
+	int i, n = epoll_wait(ep, ev, 64, 0);
+
+	for (i = 0; i < n; i++)
+		got[ev[i].data.u32] |= ev[i].events;
+	begin("epoll wait", NULL);
+	printf(": %d", n);
+	for (i = 0; i < SLOTS; i++)
+		if (got[i])
+			printf(" %d=%s", i, bits((int)got[i]));
+	printf("\n");
+}
+
+static const struct {
+	unsigned weight;
+	void (*run)(void);
+} ops[] = {
+    {8, op_socket},   {4, op_bind},       {3, op_listen},
+    {8, op_connect},  {1, op_disconnect}, {6, op_accept},
+    {10, op_pair},    {14, op_send},      {4, op_sendto},
+    {14, op_recv},    {8, op_shutdown},   {5, op_close},
+    {2, op_dup},      {5, op_fork},       {4, op_error},
+    {4, op_names},    {3, op_setsockopt}, {3, op_getsockopt},
+    {2, op_linger},   {4, op_tcp_state},  {2, op_unread},
+    {1, op_nonblock}, {6, op_epoll_ctl},  {6, op_epoll_wait},
+};
+
+static void one_step(void)
+{
+	unsigned sum = 0, i, at;
+
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		sum += ops[i].weight;
+	at = pick(sum);
+	for (i = 0; at >= ops[i].weight; i++)
+		at -= ops[i].weight;
+	ops[i].run();
+	settle();
+	show_masks();
+}
+
+static void one_seed(unsigned n)
+{
+	int i;
+
+	seed = n;
+	state = 0x9e3779b97f4a7c15ull * (n + 1);
+	for (i = 0; i < SLOTS; i++)
+		slots[i].fd = -1;
+	ep = epoll_create1(0);
+	for (step = 0; step < STEPS; step++)
+		one_step();
+	for (i = 0; i < SLOTS; i++)
+		if (slots[i].fd >= 0)
+			close(slots[i].fd);
+	close(ep);
+	settle();
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	signal(SIGPIPE, SIG_IGN);
+	alarm(100);
+	tcp_pair(barrier);
+	for (i = 1; i < argc; i++)
+		one_seed((unsigned)atoi(argv[i]));
+	for (i = 0; argc == 1 && i < SEEDS; i++)
+		one_seed((unsigned)i);
+	return 0;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sockets that random_calls.c plays with, by slot; how results are printed;
+ * what makes a step end. One program includes it.
+ */
+#ifndef TESTS_GUEST_RANDOM_SLOTS_H
+#define TESTS_GUEST_RANDOM_SLOTS_H
+
+#include "guest.h"
+
+#define SLOTS 7
+#define DEAD_PORT 9 /* discard: nobody is there */
+
+struct slot {
+	int fd; /* -1: free */
+	bool udp;
+};
+
+static struct slot slots[SLOTS];
+static int barrier[2], ep;
+static unsigned seed, step;
+static uint64_t state;
+
+UNUSED static unsigned pick(unsigned n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)((state >> 20) % n);
+}
+
+/* Twice: what the first round trip has woken may cause something itself. */
+UNUSED static void settle(void)
+{
+	char c = 'b';
+
+	for (int i = 0; i < 2; i++) {
+		if (write(barrier[0], &c, 1) != 1 ||
+		    read(barrier[1], &c, 1) != 1 ||
+		    write(barrier[1], &c, 1) != 1 ||
+		    read(barrier[0], &c, 1) != 1)
+			die("settle");
+		sleep_ms(1);
+	}
+}
+
+/*
+ * What AF_UNIX cannot say in its own words (docs/DIFFERENCES.md, second table)
+ * is made the same here, and nothing else is:
+ *   reading a stream without a connection: ENOTCONN, inside EINVAL;
+ *   reading it after a failed connect: that error, inside ECONNRESET;
+ *   writing without a connection: EPIPE, inside ENOTCONN;
+ *   a UDP socket's pending error: the ICMP's, inside ECONNRESET.
+ */
+UNUSED static int same_word(const struct slot *s, bool reading, int err)
+{
+	if (s->udp)
+		return err == ECONNRESET ? ECONNREFUSED : err;
+	if (reading && err == EINVAL)
+		return ENOTCONN;
+	if (reading && err == ECONNREFUSED)
+		return ECONNRESET;
+	if (!reading && err == ENOTCONN)
+		return EPIPE;
+	return err;
+}
+
+/* ---- printing ---- */
+
+UNUSED static void begin(const char *what, const struct slot *s)
+{
+	printf("seed%u.%u %s", seed, step, what);
+	if (s)
+		printf(" %s%td", s->udp ? "udp" : "tcp", s - slots);
+}
+
+UNUSED static void result(long r, int err)
+{
+	if (r < 0)
+		printf(": %s\n", strerrorname_np(err));
+	else
+		printf(": %ld\n", r);
+}
+
+UNUSED static const char *bits(int events)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", events & POLLIN ? "i" : "",
+		 events & POLLOUT ? "o" : "", events & POLLERR ? "E" : "",
+		 events & POLLHUP ? "H" : "", events & POLLRDHUP ? "R" : "",
+		 events & POLLPRI ? "p" : "");
+	return text;
+}
+
+UNUSED static void show_masks(void)
+{
+	struct pollfd p = {.events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
+	int i;
+
+	printf("seed%u.%u poll:", seed, step);
+	for (i = 0; i < SLOTS; i++) {
+		p.fd = slots[i].fd;
+		p.revents = 0;
+		if (p.fd >= 0 && poll(&p, 1, 0) >= 0)
+			printf(" %d=%s", i, bits(p.revents));
+	}
+	printf("\n");
+}
+
+/* ---- slots and addresses ---- */
+
+UNUSED static struct slot *open_slot(void)
+{
+	unsigned first = pick(SLOTS), i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (slots[(first + i) % SLOTS].fd >= 0)
+			return &slots[(first + i) % SLOTS];
+	return NULL;
+}
+
+UNUSED static struct slot *free_slot(void)
+{
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (slots[i].fd < 0)
+			return &slots[i];
+	return NULL;
+}
+
+UNUSED static bool is_listening(const struct slot *s)
+{
+	int v = 0;
+	socklen_t n = sizeof(v);
+
+	return s->fd >= 0 && !s->udp &&
+	       !getsockopt(s->fd, SOL_SOCKET, SO_ACCEPTCONN, &v, &n) && v;
+}
+
+UNUSED static struct slot *a_listener(void)
+{
+	unsigned first = pick(SLOTS), i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (is_listening(&slots[(first + i) % SLOTS]))
+			return &slots[(first + i) % SLOTS];
+	return NULL;
+}
+
+UNUSED static struct sockaddr_in local_of(const struct slot *s)
+{
+	struct sockaddr_in a = loopback(0);
+	socklen_t n = sizeof(a);
+
+	(void)getsockname(s->fd, (void *)&a, &n);
+	if (!a.sin_port)
+		a.sin_port = htons(DEAD_PORT);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return a;
+}
+
+/* The port is printed as the slots that are bound to it. */
+UNUSED static void print_port(in_port_t port)
+{
+	int i;
+
+	printf(port ? "port of" : "no port");
+	for (i = 0; port && i < SLOTS; i++)
+		if (slots[i].fd >= 0 && local_of(&slots[i]).sin_port == port)
+			printf(" %d", i);
+}
+
+UNUSED static void print_name(const struct sockaddr_in *a, socklen_t n)
+{
+	printf("len %u family %d %s ", n, a->sin_family,
+	       inet_ntoa(a->sin_addr));
+	print_port(a->sin_port);
+}
+
+#endif
