@@ -184,5 +184,6 @@ bool nst_stack_check(const struct nst_stack *st)
 {
 	return st->depth == 0 && socks_ok(st) && wheel_check(st->wheel) &&
 	       demux_check(st->demux) && ports_check(st->ports) &&
-	       ip_layer_check(st);
+	       ip_layer_check(st) && tcp_layer_check(st) &&
+	       dgram_layer_check(st);
 }

@@ -148,6 +148,10 @@ NST_MUST_CHECK enum nst_err raw_send(struct dgram_tx *tx);
 void udp_emit(struct nst_pkt *pkt, const struct ip_path *path, uint16_t sport,
 	      uint16_t dport, bool no_check);
 
+/* ---- dgram_check.c ---- */
+/* Consistency of one endpoint (tests). */
+bool dgram_check(const struct nst_dgram *d);
+
 /* ---- dgram_mcast.c ---- */
 void dgram_leave_all(struct nst_dgram *d);
 

@@ -145,8 +145,11 @@ struct tcp_layer *tcp_layer_new(struct nst_stack *st);
 void tcp_layer_free(struct nst_stack *st); /* frees its sockets too */
 struct dgram_layer *dgram_layer_new(struct nst_stack *st);
 void dgram_layer_free(struct nst_stack *st);
-/* Consistency of neighbours, reassembly, routes (tests). */
+/* Consistency (tests): of neighbours, reassembly, routes; of every TCP, of
+ * every datagram endpoint. */
 bool ip_layer_check(const struct nst_stack *st);
+bool tcp_layer_check(const struct nst_stack *st);
+bool dgram_layer_check(const struct nst_stack *st);
 /* A loopback packet is delivered (stack_leave calls this): IP header first. */
 void ip_in_loop(struct nst_stack *st, struct nst_pkt *pkt);
 

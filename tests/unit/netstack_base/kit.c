@@ -221,6 +221,11 @@ void tcp_layer_free(struct nst_stack *st)
 	nst_release(st->env, st->tcp, sizeof(*st->tcp));
 }
 
+bool tcp_layer_check(const struct nst_stack *st)
+{
+	return st->tcp != NULL;
+}
+
 void tcp_in(struct nst_stack *st, struct nst_pkt *pkt, const struct ip_in *in)
 {
 	(void)st;

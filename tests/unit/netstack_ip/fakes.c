@@ -113,6 +113,14 @@ void dgram_layer_free(struct nst_stack *st)
 {
 	nst_release(st->env, st->dgram, 1);
 }
+bool tcp_layer_check(const struct nst_stack *st)
+{
+	return st->tcp != NULL;
+}
+bool dgram_layer_check(const struct nst_stack *st)
+{
+	return st->dgram != NULL;
+}
 enum nst_err tcp_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
 			 nst_time now)
 {
