@@ -14,17 +14,16 @@ enum nst_dgram_kind { NST_DGRAM_UDP, NST_DGRAM_PING, NST_DGRAM_RAW };
 
 /* proto: IP protocol for RAW (255 = IPPROTO_RAW implies HDRINCL). NOMEM. */
 NST_MUST_CHECK enum nst_err nst_dgram_new(struct nst_stack *st,
-                                          enum nst_dgram_kind kind,
-                                          uint8_t family, uint8_t proto,
-                                          void *user,
-                                          struct nst_dgram **out);
+					  enum nst_dgram_kind kind,
+					  uint8_t family, uint8_t proto,
+					  void *user, struct nst_dgram **out);
 struct nst_sock *nst_dgram_sock(struct nst_dgram *d);
 struct nst_dgram *nst_sock_dgram(struct nst_sock *s); /* NULL: not one */
 /* Sets the peer; NULL disconnects. Binds if unbound. NETUNREACH, ACCES
  * (broadcast), AFNOSUPPORT, ADDRNOTAVAIL. */
 NST_MUST_CHECK enum nst_err nst_dgram_connect(struct nst_dgram *d,
-                                              const struct nst_sockaddr *to,
-                                              nst_time now);
+					      const struct nst_sockaddr *to,
+					      nst_time now);
 
 /* Per-datagram choices (from cmsg); zero-initialised means "socket's own". */
 struct nst_dgram_opts {
@@ -40,12 +39,10 @@ struct nst_dgram_opts {
  * HOSTUNREACH, ACCES, INVAL, PIPE, AGAIN; a pending error is returned and
  * cleared first, as Linux does.
  */
-NST_MUST_CHECK enum nst_err nst_dgram_send(struct nst_dgram *d,
-                                           const struct nst_sockaddr *to,
-                                           const struct nst_iov *iov,
-                                           size_t niov,
-                                           const struct nst_dgram_opts *o,
-                                           nst_time now);
+NST_MUST_CHECK enum nst_err
+nst_dgram_send(struct nst_dgram *d, const struct nst_sockaddr *to,
+	       const struct nst_iov *iov, size_t niov,
+	       const struct nst_dgram_opts *o, nst_time now);
 
 /* A received datagram at the head of the queue; lent until popped. */
 struct nst_dgram_in {
@@ -60,7 +57,7 @@ struct nst_dgram_in {
 };
 /* AGAIN: none queued. */
 NST_MUST_CHECK enum nst_err nst_dgram_peek(const struct nst_dgram *d,
-                                           struct nst_dgram_in *out);
+					   struct nst_dgram_in *out);
 void nst_dgram_pop(struct nst_dgram *d);
 size_t nst_dgram_queued(const struct nst_dgram *d); /* datagrams */
 
@@ -76,23 +73,23 @@ struct nst_dgram_err {
 	size_t bytes;
 };
 NST_MUST_CHECK enum nst_err nst_dgram_err_peek(const struct nst_dgram *d,
-                                               struct nst_dgram_err *out);
+					       struct nst_dgram_err *out);
 void nst_dgram_err_pop(struct nst_dgram *d);
 
 /* Multicast membership on ifindex (0: by route). EXIST (ADDRINUSE), NODEV,
  * INVAL, NOBUFS; leave: ADDRNOTAVAIL. */
 NST_MUST_CHECK enum nst_err nst_dgram_join(struct nst_dgram *d,
-                                           const struct nst_addr *group,
-                                           uint32_t ifindex, nst_time now);
+					   const struct nst_addr *group,
+					   uint32_t ifindex, nst_time now);
 NST_MUST_CHECK enum nst_err nst_dgram_leave(struct nst_dgram *d,
-                                            const struct nst_addr *group,
-                                            uint32_t ifindex, nst_time now);
+					    const struct nst_addr *group,
+					    uint32_t ifindex, nst_time now);
 
 /* ICMP_FILTER / ICMP6_FILTER of raw sockets: 256-bit set of blocked types. */
 void nst_dgram_icmp_filter(struct nst_dgram *d, const uint32_t blocked[8]);
 /* NOTCONN. */
 NST_MUST_CHECK enum nst_err nst_dgram_shutdown(struct nst_dgram *d, bool rd,
-                                               bool wr);
+					       bool wr);
 /* Frees; queued data is lost. Consumes d. */
 void nst_dgram_close(struct nst_dgram *d, nst_time now);
 

@@ -15,9 +15,9 @@ enum nst_event {
 	NST_EV_CONNECTED = 1 << 2, /* active open completed */
 	NST_EV_ACCEPT = 1 << 3,    /* a completed connection waits */
 	NST_EV_FIN = 1 << 4,       /* peer's FIN arrived in order */
-	NST_EV_ERR = 1 << 5,       /* failed, reset or ICMP error: see so_error */
-	NST_EV_CLOSED = 1 << 6,    /* state is CLOSED: no more packets */
-	NST_EV_ACKED = 1 << 7,     /* everything sent, FIN included, is acked */
+	NST_EV_ERR = 1 << 5,    /* failed, reset or ICMP error: see so_error */
+	NST_EV_CLOSED = 1 << 6, /* state is CLOSED: no more packets */
+	NST_EV_ACKED = 1 << 7,  /* everything sent, FIN included, is acked */
 };
 
 struct nst_env {
@@ -29,7 +29,7 @@ struct nst_env {
 	void (*random)(void *ctx, void *buf, size_t bytes);
 	/* SipHash-2-4 of data under key. */
 	uint64_t (*hash)(void *ctx, const uint8_t key[16], const void *data,
-	                 size_t bytes);
+			 size_t bytes);
 	/*
 	 * Readiness of the socket whose `user` pointer this is. May be called
 	 * in the middle of any nst_ call; it must only take note (enqueue),

@@ -33,19 +33,21 @@ struct nst_frag {
 struct nst_pkt {
 	struct nst_pkt *next; /* for whoever owns the packet */
 	const struct nst_env *env;
-	uint8_t *head;  /* start of the linear buffer */
-	uint32_t cap;   /* its size in bytes */
-	uint32_t room;  /* of the bytes that were allocated with the struct */
-	uint32_t off;   /* first byte in use: head + off */
-	uint32_t len;   /* bytes in use in the linear buffer */
+	uint8_t *head; /* start of the linear buffer */
+	uint32_t cap;  /* its size in bytes */
+	uint32_t room; /* of the bytes that were allocated with the struct */
+	uint32_t off;  /* first byte in use: head + off */
+	uint32_t len;  /* bytes in use in the linear buffer */
 	uint32_t frag_bytes;
 	struct nst_frag frag[NST_PKT_FRAGS];
 	uint8_t nfrags;
 	uint8_t csum;     /* enum nst_csum */
 	uint8_t gso;      /* enum nst_gso */
 	uint8_t l2_bcast; /* input: link-layer broadcast or multicast */
-	uint16_t gso_size; /* payload bytes per segment; 0: not a super-segment */
-	/* Offsets from `head`; valid once the layer has been parsed or built. */
+	uint16_t
+	    gso_size; /* payload bytes per segment; 0: not a super-segment */
+	/* Offsets from `head`; valid once the layer has been parsed or built.
+	 */
 	uint16_t l3_off;
 	uint16_t l4_off;
 	uint16_t csum_start; /* PARTIAL: where summing starts */
@@ -60,7 +62,7 @@ struct nst_pkt {
  * `bytes` behind; NULL when memory is exhausted. The caller owns it.
  */
 struct nst_pkt *nst_pkt_new(const struct nst_env *env, uint32_t headroom,
-                            uint32_t bytes);
+			    uint32_t bytes);
 /* Frees a packet (NULL allowed); referenced fragment memory is not touched. */
 void nst_pkt_free(struct nst_pkt *pkt);
 /* Total bytes: linear and fragments. */
@@ -80,14 +82,14 @@ NST_MUST_CHECK bool nst_pkt_pull(struct nst_pkt *pkt, uint32_t bytes);
 uint8_t *nst_pkt_put(struct nst_pkt *pkt, uint32_t bytes);
 /* Appends a reference; false when all fragment slots are used. */
 NST_MUST_CHECK bool nst_pkt_ref(struct nst_pkt *pkt, const void *p,
-                                uint32_t bytes);
+				uint32_t bytes);
 /* Trims the packet to `bytes` in all (padding of short Ethernet frames). */
 void nst_pkt_trim(struct nst_pkt *pkt, uint32_t bytes);
 /* Makes at least `bytes` linear at the front; false: too short or no memory. */
 NST_MUST_CHECK bool nst_pkt_linear(struct nst_pkt *pkt, uint32_t bytes);
 /* Copies `bytes` from offset `from` (counted from data) to dst. */
 void nst_pkt_copy(const struct nst_pkt *pkt, uint32_t from, void *dst,
-                  uint32_t bytes);
+		  uint32_t bytes);
 /*
  * Makes a packet independent of fragment memory: payload is copied into the
  * packet's own buffer. May move the linear buffer. False when out of memory
@@ -122,6 +124,6 @@ uint16_t nst_csum_add_ref(uint16_t sum, const void *p, size_t bytes);
  * linear part and fragments of any length; what lies beyond the end counts 0.
  */
 uint16_t nst_pkt_sum(const struct nst_pkt *pkt, uint32_t from, uint32_t bytes,
-                     uint16_t sum);
+		     uint16_t sum);
 
 #endif

@@ -89,9 +89,9 @@ enum nst_opt {
 
 /* NOPROTOOPT: not for this socket; INVAL, DOMAIN: bad value; ISCONN... */
 NST_MUST_CHECK enum nst_err nst_sock_set(struct nst_sock *s, enum nst_opt opt,
-                                         int64_t value, nst_time now);
+					 int64_t value, nst_time now);
 NST_MUST_CHECK enum nst_err nst_sock_get(const struct nst_sock *s,
-                                         enum nst_opt opt, int64_t *value);
+					 enum nst_opt opt, int64_t *value);
 
 /*
  * Binds. Port 0 picks a random free one (RFC 6056). Rules for sharing are
@@ -99,12 +99,12 @@ NST_MUST_CHECK enum nst_err nst_sock_get(const struct nst_sock *s,
  * it). INVAL already bound, ADDRINUSE, ADDRNOTAVAIL, AFNOSUPPORT.
  */
 NST_MUST_CHECK enum nst_err nst_sock_bind(struct nst_sock *s,
-                                          const struct nst_sockaddr *a);
+					  const struct nst_sockaddr *a);
 /* Local address; zero family and port when unbound. */
 void nst_sock_local(const struct nst_sock *s, struct nst_sockaddr *out);
 /* Peer; NOTCONN when there is none. */
 NST_MUST_CHECK enum nst_err nst_sock_remote(const struct nst_sock *s,
-                                            struct nst_sockaddr *out);
+					    struct nst_sockaddr *out);
 /* Pending error (SO_ERROR). `consume` clears it. */
 enum nst_err nst_sock_error(struct nst_sock *s, bool consume);
 uint8_t nst_sock_family(const struct nst_sock *s); /* 4 or 6 */

@@ -18,8 +18,7 @@ struct nst_stack;
 
 /* env is borrowed for the life of the stack. NOMEM. */
 NST_MUST_CHECK enum nst_err nst_stack_new(const struct nst_env *env,
-                                          nst_time now,
-                                          struct nst_stack **out);
+					  nst_time now, struct nst_stack **out);
 /* Frees everything, sockets included; their users are not told. */
 void nst_stack_free(struct nst_stack *st);
 /* Earliest moment at which nst_run_timers has work; NST_NEVER if none. */
@@ -40,8 +39,8 @@ enum nst_link_kind {
 };
 
 enum nst_link_caps {
-	NST_CAP_TX_CSUM = 1 << 0, /* link completes PARTIAL checksums */
-	NST_CAP_TSO = 1 << 1,     /* link takes TCP super-segments */
+	NST_CAP_TX_CSUM = 1 << 0,    /* link completes PARTIAL checksums */
+	NST_CAP_TSO = 1 << 1,        /* link takes TCP super-segments */
 	NST_CAP_ANYCAST_IN = 1 << 2, /* accept packets for any address */
 	NST_CAP_SPOOF = 1 << 3,      /* sockets may send from any address */
 };
@@ -74,20 +73,20 @@ struct nst_nic_info {
 
 /* Adds an interface, up. NOMEM, NOBUFS (too many), INVAL, EXIST (name). */
 NST_MUST_CHECK enum nst_err nst_nic_add(struct nst_stack *st,
-                                        const struct nst_nic_config *cfg,
-                                        uint32_t *ifindex);
+					const struct nst_nic_config *cfg,
+					uint32_t *ifindex);
 /* Packet from the link; taken. Ethernet frame or IP packet by link kind. */
 void nst_nic_in(struct nst_stack *st, uint32_t ifindex, struct nst_pkt *pkt,
-                nst_time now);
+		nst_time now);
 /* Info of one interface. NODEV. */
 NST_MUST_CHECK enum nst_err nst_nic_get(const struct nst_stack *st,
-                                        uint32_t ifindex,
-                                        struct nst_nic_info *out);
+					uint32_t ifindex,
+					struct nst_nic_info *out);
 /* Smallest interface index > after, 0 when there is none. */
 uint32_t nst_nic_next(const struct nst_stack *st, uint32_t after);
 /* Changes the MTU. NODEV, INVAL. */
 NST_MUST_CHECK enum nst_err nst_nic_set_mtu(struct nst_stack *st,
-                                            uint32_t ifindex, uint32_t mtu);
+					    uint32_t ifindex, uint32_t mtu);
 
 struct nst_ifaddr {
 	struct nst_addr addr;
@@ -96,9 +95,8 @@ struct nst_ifaddr {
 };
 
 /* Adds an address and its on-link route. NODEV, EXIST, INVAL, NOBUFS. */
-NST_MUST_CHECK enum nst_err nst_addr_add(struct nst_stack *st,
-                                         const struct nst_ifaddr *a,
-                                         nst_time now);
+NST_MUST_CHECK enum nst_err
+nst_addr_add(struct nst_stack *st, const struct nst_ifaddr *a, nst_time now);
 /* i-th address, false past the last one. */
 bool nst_addr_at(const struct nst_stack *st, size_t i, struct nst_ifaddr *out);
 /* Is this one of our (unicast) addresses? 127/8 is, as on Linux. */
@@ -113,7 +111,7 @@ struct nst_route {
 };
 
 NST_MUST_CHECK enum nst_err nst_route_add(struct nst_stack *st,
-                                          const struct nst_route *r);
+					  const struct nst_route *r);
 bool nst_route_at(const struct nst_stack *st, size_t i, struct nst_route *out);
 
 /* Neighbour table, for /proc and netlink: i-th entry, false past the last. */
@@ -132,7 +130,7 @@ struct nst_neigh_info {
 	enum nst_neigh_state state;
 };
 bool nst_neigh_at(const struct nst_stack *st, size_t i,
-                  struct nst_neigh_info *out);
+		  struct nst_neigh_info *out);
 
 /* ---- forwarders: an embedder that sees flows for any address ---- */
 
@@ -148,19 +146,19 @@ struct nst_forwarder {
 	 * NULL member: the protocol is not forwarded.
 	 */
 	void (*tcp)(void *ctx, struct nst_fwd_req *req,
-	            const struct nst_sockaddr *src,
-	            const struct nst_sockaddr *dst);
+		    const struct nst_sockaddr *src,
+		    const struct nst_sockaddr *dst);
 	/* A datagram for which no socket exists; payload borrowed. */
 	void (*udp)(void *ctx, const struct nst_sockaddr *src,
-	            const struct nst_sockaddr *dst, const struct nst_iov *iov,
-	            size_t niov);
+		    const struct nst_sockaddr *dst, const struct nst_iov *iov,
+		    size_t niov);
 	/*
 	 * An ICMP or ICMPv6 echo request for an address that is not ours:
 	 * the bytes after the 8-byte ICMP header.
 	 */
 	void (*echo)(void *ctx, const struct nst_addr *src,
-	             const struct nst_addr *dst, uint16_t id, uint16_t seq,
-	             const void *data, size_t bytes);
+		     const struct nst_addr *dst, uint16_t id, uint16_t seq,
+		     const void *data, size_t bytes);
 };
 
 /* Copies *fwd. NULL removes it. */
@@ -171,8 +169,8 @@ void nst_set_forwarder(struct nst_stack *st, const struct nst_forwarder *fwd);
  * abort it). NOMEM, NOBUFS: the request is dropped.
  */
 NST_MUST_CHECK enum nst_err nst_fwd_complete(struct nst_fwd_req *req,
-                                             void *user, struct nst_tcp **out,
-                                             nst_time now);
+					     void *user, struct nst_tcp **out,
+					     nst_time now);
 /* Answers RST; consumed. */
 void nst_fwd_refuse(struct nst_fwd_req *req, nst_time now);
 /* Answers an ICMP destination unreachable of that kind; consumed. */
@@ -182,21 +180,19 @@ void nst_fwd_drop(struct nst_fwd_req *req);
 
 /* A UDP datagram from any source address (the link must allow SPOOF). */
 NST_MUST_CHECK enum nst_err nst_fwd_udp_send(struct nst_stack *st,
-                                             const struct nst_sockaddr *src,
-                                             const struct nst_sockaddr *dst,
-                                             const void *data, size_t bytes,
-                                             nst_time now);
+					     const struct nst_sockaddr *src,
+					     const struct nst_sockaddr *dst,
+					     const void *data, size_t bytes,
+					     nst_time now);
 /* ICMP unreachable to src for a datagram it sent to dst (HOSTUNREACH,
  * NETUNREACH, CONNREFUSED = port). The first bytes of payload are quoted. */
 void nst_fwd_udp_unreach(struct nst_stack *st, const struct nst_sockaddr *src,
-                         const struct nst_sockaddr *dst, enum nst_err why,
-                         nst_time now);
+			 const struct nst_sockaddr *dst, enum nst_err why,
+			 nst_time now);
 /* An echo reply from `src` to `dst`. */
-NST_MUST_CHECK enum nst_err nst_fwd_echo_reply(struct nst_stack *st,
-                                               const struct nst_addr *src,
-                                               const struct nst_addr *dst,
-                                               uint16_t id, uint16_t seq,
-                                               const void *data, size_t bytes,
-                                               nst_time now);
+NST_MUST_CHECK enum nst_err
+nst_fwd_echo_reply(struct nst_stack *st, const struct nst_addr *src,
+		   const struct nst_addr *dst, uint16_t id, uint16_t seq,
+		   const void *data, size_t bytes, nst_time now);
 
 #endif

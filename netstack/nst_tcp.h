@@ -19,23 +19,23 @@
 struct nst_tcp;
 
 enum nst_tcp_state { /* values as in Linux's tcp_states.h */
-	NST_TCP_ESTABLISHED = 1,
-	NST_TCP_SYN_SENT,
-	NST_TCP_SYN_RCVD,
-	NST_TCP_FIN_WAIT1,
-	NST_TCP_FIN_WAIT2,
-	NST_TCP_TIME_WAIT,
-	NST_TCP_CLOSE,
-	NST_TCP_CLOSE_WAIT,
-	NST_TCP_LAST_ACK,
-	NST_TCP_LISTEN,
-	NST_TCP_CLOSING,
+		     NST_TCP_ESTABLISHED = 1,
+		     NST_TCP_SYN_SENT,
+		     NST_TCP_SYN_RCVD,
+		     NST_TCP_FIN_WAIT1,
+		     NST_TCP_FIN_WAIT2,
+		     NST_TCP_TIME_WAIT,
+		     NST_TCP_CLOSE,
+		     NST_TCP_CLOSE_WAIT,
+		     NST_TCP_LAST_ACK,
+		     NST_TCP_LISTEN,
+		     NST_TCP_CLOSING,
 };
 
 /* A new closed endpoint of family 4 or 6. NOMEM. */
 NST_MUST_CHECK enum nst_err nst_tcp_new(struct nst_stack *st, uint8_t family,
-                                        void *user, nst_time now,
-                                        struct nst_tcp **out);
+					void *user, nst_time now,
+					struct nst_tcp **out);
 struct nst_sock *nst_tcp_sock(struct nst_tcp *tp);
 /* NULL when s is not TCP. */
 struct nst_tcp *nst_sock_tcp(struct nst_sock *s);
@@ -49,22 +49,22 @@ enum nst_tcp_state nst_tcp_state(const struct nst_tcp *tp);
  * After a failed attempt the endpoint may connect again.
  */
 NST_MUST_CHECK enum nst_err nst_tcp_connect(struct nst_tcp *tp,
-                                            const struct nst_sockaddr *to,
-                                            nst_time now);
+					    const struct nst_sockaddr *to,
+					    nst_time now);
 /* connect(AF_UNSPEC): resets the connection, endpoint is as new, options and
  * an explicit binding kept. */
 void nst_tcp_disconnect(struct nst_tcp *tp, nst_time now);
 /* Passive open; again: changes the backlog. An unbound endpoint is bound to a
  * random port. INVAL, ADDRINUSE. */
 NST_MUST_CHECK enum nst_err nst_tcp_listen(struct nst_tcp *tp, int backlog,
-                                           nst_time now);
+					   nst_time now);
 /*
  * The oldest completed connection, AGAIN when there is none. The child
  * inherits options; its user is NULL until nst_sock_set_user, and events that
  * happened before are not repeated: look at it. The caller owns the child.
  */
 NST_MUST_CHECK enum nst_err nst_tcp_accept(struct nst_tcp *listener,
-                                           struct nst_tcp **child);
+					   struct nst_tcp **child);
 /* Puts a child back at the head of the queue (its reply was not delivered). */
 void nst_tcp_unaccept(struct nst_tcp *listener, struct nst_tcp *child);
 /* While set, the accept queue counts as full (the embedder's is). */
@@ -78,30 +78,30 @@ size_t nst_tcp_accept_queued(const struct nst_tcp *listener);
  * Returns bytes of space; *niov pieces in iov.
  */
 size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
-                         size_t *niov);
+			 size_t *niov);
 void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
-                        nst_time now);
+			nst_time now);
 /* One urgent byte, RFC 6093. PIPE, NOTCONN, AGAIN. */
 NST_MUST_CHECK enum nst_err nst_tcp_snd_urgent(struct nst_tcp *tp, uint8_t c,
-                                               nst_time now);
+					       nst_time now);
 /* Received bytes in order, without copying; then consume what was taken
  * (sends a window update when RFC 9293 3.8.6.2.2 says so). */
 size_t nst_tcp_rcv_data(struct nst_tcp *tp, struct nst_iov iov[2],
-                        size_t *niov);
+			size_t *niov);
 void nst_tcp_rcv_consume(struct nst_tcp *tp, size_t bytes, nst_time now);
 /* Out-of-band byte not inline. INVAL none, AGAIN not yet here. */
 NST_MUST_CHECK enum nst_err nst_tcp_rcv_urgent(struct nst_tcp *tp, bool peek,
-                                               uint8_t *c);
+					       uint8_t *c);
 bool nst_tcp_at_mark(const struct nst_tcp *tp);
 /* Peer's FIN was received and all data before it consumed. */
 bool nst_tcp_rcv_eof(const struct nst_tcp *tp);
-size_t nst_tcp_outq(const struct nst_tcp *tp);   /* unacknowledged + unsent */
+size_t nst_tcp_outq(const struct nst_tcp *tp);     /* unacknowledged + unsent */
 size_t nst_tcp_outq_nsd(const struct nst_tcp *tp); /* unsent */
 
 /* Half-closes. NOTCONN. wr: FIN after what is queued. rd: later data is
  * acknowledged and dropped, as Linux does. */
 NST_MUST_CHECK enum nst_err nst_tcp_shutdown(struct nst_tcp *tp, bool rd,
-                                             bool wr, nst_time now);
+					     bool wr, nst_time now);
 /* Last close, RFC 9293 3.10.4 and RFC 2525 2.17: RST if received data is
  * unread or linger is zero, FIN otherwise. Consumes tp; no event follows. */
 void nst_tcp_close(struct nst_tcp *tp, nst_time now);
@@ -130,10 +130,10 @@ struct nst_tcp_info {
 	uint32_t delivered, delivered_ce, reord_seen;
 };
 void nst_tcp_info(const struct nst_tcp *tp, nst_time now,
-                  struct nst_tcp_info *out);
+		  struct nst_tcp_info *out);
 /* Congestion control by name. NOENT: no such. get: a static string. */
-NST_MUST_CHECK enum nst_err nst_tcp_set_cc(struct nst_tcp *tp,
-                                           const char *name, nst_time now);
+NST_MUST_CHECK enum nst_err nst_tcp_set_cc(struct nst_tcp *tp, const char *name,
+					   nst_time now);
 const char *nst_tcp_cc(const struct nst_tcp *tp);
 
 /* For diagnostics: the pending timer's kind as in /proc/net/tcp ("tr" column:
