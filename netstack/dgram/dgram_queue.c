@@ -31,15 +31,18 @@ struct nst_dgram_in dgram_meta(const struct nst_stack *st,
 			       const struct nst_pkt *pkt,
 			       const struct ip_in *in)
 {
-	return (struct nst_dgram_in){
+	struct nst_dgram_in meta = {
 	    .src.addr = in->src,
 	    .dst.addr = in->dst,
 	    .ifindex = in->ifindex,
 	    .ttl = in->ttl,
 	    .tos = in->tos,
 	    .when = pkt->when ? pkt->when : st->now,
-	    .spec_dst = in->bcast || in->mcast ? (struct nst_addr){0} : in->dst,
 	};
+
+	if (!in->bcast && !in->mcast)
+		meta.spec_dst = in->dst;
+	return meta;
 }
 
 /* For multicast and broadcast: the address that a reply would come from. */

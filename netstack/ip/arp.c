@@ -83,7 +83,7 @@ void arp_in(struct ip_layer *ip, struct nic *nic, struct nst_pkt *pkt)
 	}
 	if (!addr_is_any(&r.spa) && ifaddr_find(ip, &r.spa, 0)) {
 		/* Somebody uses our address, or our own frame came back. */
-		if (memcmp(r.sha, nic->cfg.mac, 6))
+		if (memcmp(r.sha, nic->cfg.mac, 6) != 0)
 			c->ArpConflicts++;
 		nst_pkt_free(pkt);
 		return;

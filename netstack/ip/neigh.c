@@ -248,7 +248,7 @@ static void resolved(struct neigh *n, const struct neigh_news *news)
 /* RFC 4861 7.2.5 for an entry with a known address. */
 static void update(struct neigh *n, const struct neigh_news *news)
 {
-	bool differs = news->mac && memcmp(news->mac, n->mac, 6);
+	bool differs = news->mac && memcmp(news->mac, n->mac, 6) != 0;
 
 	if (differs && !news->override) {
 		if (n->state == NST_NEIGH_REACHABLE)

@@ -28,15 +28,16 @@ static int opt_net(struct parse *p, const char *v)
 	} else if (!strcmp(v, "none")) {
 		p->o->net = NET_NONE;
 	} else if (!strncmp(v, "tap:", 4) && v[4]) {
-		if (strlen(v + 4) >= sizeof p->o->tap_name ||
-		    strchr(v + 4, '/')) {
+		size_t len = strlen(v + 4);
+
+		if (len >= sizeof p->o->tap_name || strchr(v + 4, '/')) {
 			log_error("--net %s: not an interface name (at most 15 "
 				  "bytes, no slash)",
 				  v);
 			return -EINVAL;
 		}
 		p->o->net = NET_TAP;
-		strcpy(p->o->tap_name, v + 4);
+		memcpy(p->o->tap_name, v + 4, len + 1);
 	} else {
 		log_error("--net %s: unknown; use nat, none or tap:NAME", v);
 		return -EINVAL;

@@ -180,13 +180,15 @@ struct nst_addr value_nth(const struct nst_addr *a, uint8_t len, uint8_t n)
 	for (unsigned bit = len; bit < bytes * 8; bit++)
 		r.b[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
 	r.b[bytes - 1] |= n;
-	return value_addr_eq(&r, a) ? (struct nst_addr){0} : r;
+	if (value_addr_eq(&r, a))
+		return (struct nst_addr){0};
+	return r;
 }
 
 char *value_addr_text(const struct nst_addr *a, char buf[VALUE_TEXT_BYTES])
 {
 	if (!a->family)
-		return strcpy(buf, "none");
+		return memcpy(buf, "none", sizeof "none");
 	inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->b, buf,
 		  VALUE_TEXT_BYTES);
 	return buf;
