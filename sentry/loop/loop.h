@@ -86,7 +86,13 @@ struct loop_op *loop_read(struct loop *l, int fd, loop_fn fn, void *arg);
 /* Pauses/resumes a loop_recv (back-pressure): after pause at most what the
  * kernel already completed is still delivered. */
 void loop_recv_pause(struct loop_op *op, bool paused);
-/* Connect on a blocking or non-blocking socket; single shot. */
+/*
+ * Connect on a blocking or non-blocking socket; single shot. On a blocking
+ * AF_UNIX socket it completes when the listener's queue has room. LINUX: have
+ * one such connect at a time per listener: unix_wait_for_peer() wakes a single
+ * waiter, and one that is just being cancelled keeps that wake-up from the
+ * others.
+ */
 struct loop_op *loop_connect(struct loop *l, int fd, const struct sockaddr *sa,
 			     socklen_t len, loop_fn fn, void *arg);
 /* Multishot accept: res is the new fd (CLOEXEC | NONBLOCK), the callback's.
