@@ -16,7 +16,7 @@ struct ports *ports_new(const struct nst_env *env)
 		return NULL;
 	p->env = env;
 	env->random(env->ctx, p->key, sizeof(p->key));
-	p->next_ephemeral = nst_random32(env);
+	env->random(env->ctx, p->moved, sizeof(p->moved));
 	return p;
 }
 

@@ -18,15 +18,19 @@ void ports_free(struct ports *p);
  * Sets s->local. ADDRINUSE, NOMEM. */
 NST_MUST_CHECK enum nst_err ports_bind(struct ports *p, struct nst_sock *s,
 				       const struct nst_sockaddr *a);
+/* Would what holds a flow give it up to a new connection (a TIME-WAIT)? */
+typedef bool ports_yields_fn(const struct demux_node *n);
 /*
  * A source port for an active open from s->local.addr to *to: a random
- * ephemeral port (RFC 6056 algorithm 3 with a keyed hash) whose 4-tuple is
- * free in the demux; ports with only connected users may be shared, as on
- * Linux. ADDRNOTAVAIL: none left.
+ * ephemeral port (RFC 6056 algorithm 4 with a keyed hash) whose 4-tuple is
+ * free in the demux, or in the hands of something that yields (NULL: nothing
+ * does), which the caller then removes; ports with only connected users may be
+ * shared, as on Linux. ADDRNOTAVAIL: none left.
  */
 NST_MUST_CHECK enum nst_err ports_bind_connect(struct ports *p,
 					       struct nst_sock *s,
-					       const struct nst_sockaddr *to);
+					       const struct nst_sockaddr *to,
+					       ports_yields_fn *yields);
 /* A child of a listener shares its parent's port. Cannot fail. The caller
  * sets child->local. */
 void ports_inherit(struct ports *p, struct nst_sock *child,

@@ -2,7 +2,9 @@
 /*
  * Choice of ports, RFC 6056: at random for bind(0), by a keyed hash of the
  * peer for connect (algorithm 3), so that ports of one peer differ in sequence
- * and cannot be guessed by another.
+ * and cannot be guessed by another. Each of a table of hashed offsets moves on
+ * by itself (algorithm 4): a port that a connection to some peer has used comes
+ * again only after all others, when its TIME-WAIT is most likely over.
  *
  * LINUX: TCP gives the odd ports to bind and the even ones to connect first, so
  * that the two seldom meet.
@@ -98,37 +100,82 @@ static uint32_t flow_offset(const struct ports *p, const struct nst_sock *s,
 	return (uint32_t)p->env->hash(p->env->ctx, p->key, buf, sizeof(buf));
 }
 
-static bool connect_may_use(const struct ports *p, const struct nst_sock *s,
-			    const struct nst_sockaddr *to, uint16_t port)
+/* One choice for connect: what every candidate is asked. */
+struct chooser {
+	const struct ports *p;
+	const struct nst_sock *s;
+	const struct nst_sockaddr *to;
+	ports_yields_fn *yields;
+	struct range r;
+	uint32_t cursor;
+};
+
+static bool connect_may_use(const struct chooser *c, uint16_t port)
 {
-	const struct bind_bucket *b = ports_bucket(p, s->kind, port);
-	struct flow_key key = {.local = s->local.addr,
-			       .remote = to->addr,
+	const struct bind_bucket *b = ports_bucket(c->p, c->s->kind, port);
+	const struct demux_node *n;
+	struct flow_key key = {.local = c->s->local.addr,
+			       .remote = c->to->addr,
 			       .lport = port,
-			       .rport = to->port,
-			       .proto = s->proto};
+			       .rport = c->to->port,
+			       .proto = c->s->proto};
 
 	if (b && b->by_bind)
 		return false;
-	return !demux_find(s->st->demux, &key);
+	n = demux_find(c->s->st->demux, &key);
+	return !n || (c->yields && c->yields(n));
+}
+
+/* Looks at n candidates of one parity, from the cursor + `from` on. Returns how
+ * far the one that will do is from the cursor, or UINT32_MAX. */
+static uint32_t scan(const struct chooser *c, uint32_t parity, uint32_t from,
+		     uint32_t n, uint16_t *port)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		*port = candidate(&c->r, c->cursor * 2, i, parity);
+		if (connect_may_use(c, *port))
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+/*
+ * LINUX: all even ports come before the odd ones. When most even ones are in
+ * use that would cost a look at each of them in every call; so a short look at
+ * both halves comes first.
+ */
+static uint32_t scan_all(const struct chooser *c, uint16_t *port)
+{
+	const uint32_t half = c->r.n / 2;
+	const uint32_t look = half < PORTS_LOOK ? half : PORTS_LOOK;
+	uint32_t i = UINT32_MAX;
+
+	for (uint32_t parity = 0; parity < 2 && i == UINT32_MAX; parity++)
+		i = scan(c, parity, 0, look, port);
+	for (uint32_t parity = 0; parity < 2 && i == UINT32_MAX; parity++)
+		i = scan(c, parity, look, half - look, port);
+	return i;
 }
 
 enum nst_err ports_bind_connect(struct ports *p, struct nst_sock *s,
-				const struct nst_sockaddr *to)
+				const struct nst_sockaddr *to,
+				ports_yields_fn *yields)
 {
-	struct range r = range_of(s->kind);
-	uint32_t start;
+	struct chooser c = {p, s, to, yields, range_of(s->kind), 0};
+	uint32_t step, offset, *moved;
+	uint16_t port;
 
 	if (s->bucket || s->kind >= PORT_KINDS)
 		return NST_E_INVAL;
-	start = (flow_offset(p, s, to) % r.n + p->next_ephemeral % r.n) % r.n;
-	for (uint32_t i = 0; i < r.n; i++) {
-		uint16_t port = candidate(&r, start, i, 0);
-
-		if (!connect_may_use(p, s, to, port))
-			continue;
-		p->next_ephemeral += 2 * (i % (r.n / 2)) + 2;
-		return ports_attach(p, s, port, false);
-	}
-	return NST_E_ADDRNOTAVAIL;
+	offset = flow_offset(p, s, to);
+	moved = &p->moved[offset % PORTS_MOVED];
+	c.cursor = (offset / PORTS_MOVED + *moved) % (c.r.n / 2);
+	step = scan_all(&c, &port);
+	if (step == UINT32_MAX)
+		return NST_E_ADDRNOTAVAIL;
+	/* LINUX: a random step hides how many connections there are. */
+	if (step < PORTS_STEP_MAX)
+		step += nst_random32(p->env) % (PORTS_STEP_MAX - step);
+	*moved += step + 1;
+	return ports_attach(p, s, port, false);
 }

@@ -18,6 +18,11 @@
 #define LEAF_PORTS 256
 #define LEAVES (65536 / LEAF_PORTS)
 
+#define PORTS_MOVED 256  /* offsets of ports_bind_connect, by hash of the peer \
+			  */
+#define PORTS_LOOK 64    /* candidates of each parity before all of them */
+#define PORTS_STEP_MAX 8 /* LINUX: the next search starts up to here beyond */
+
 struct bind_bucket {
 	uint16_t port;
 	uint8_t kind;
@@ -36,7 +41,7 @@ struct leaf {
 struct ports {
 	const struct nst_env *env;
 	uint8_t key[16];
-	uint32_t next_ephemeral; /* RFC 6056 3.3.3 */
+	uint32_t moved[PORTS_MOVED]; /* RFC 6056 3.3.4 */
 	struct leaf *leaf[PORT_KINDS][LEAVES];
 };
 

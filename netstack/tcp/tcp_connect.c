@@ -76,7 +76,8 @@ static enum nst_err choose_source(struct nst_tcp *tp,
 	return NST_OK;
 }
 
-/* A TIME-WAIT in the way of an explicit binding may be reused, RFC 6191. */
+/* A TIME-WAIT in the way of a bound port may be reused, RFC 6191; an automatic
+ * port was chosen only if so. */
 static bool evict_time_wait(struct nst_stack *st, const struct flow_key *k,
 			    struct seq *isn)
 {
@@ -115,7 +116,7 @@ static enum nst_err claim_flow(struct nst_tcp *tp,
 	if (e != NST_OK)
 		return e;
 	if (!s->bucket) {
-		e = ports_bind_connect(s->st->ports, s, dst);
+		e = ports_bind_connect(s->st->ports, s, dst, tcp_tw_yields);
 		if (e != NST_OK)
 			return e;
 	}

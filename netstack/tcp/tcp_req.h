@@ -60,8 +60,11 @@ void tcp_time_wait(struct nst_tcp *tp);
 void tcp_tw_free(struct tcp_tw *tw);
 void tcp_tw_in(struct tcp_tw *tw, struct tcp_seg *seg);
 nst_time tcp_tw_deadline(const struct tcp_tw *tw);
-/* May a new connection take its place? RFC 6191. Gives the first ISN. */
+/* May a new connection from a port that its owner has bound take its place?
+ * RFC 6191. Gives the first ISN. */
 bool tcp_tw_reusable(const struct tcp_tw *tw, struct seq *isn);
+/* The same for an automatic port (ports_yields_fn): on loopback only. */
+bool tcp_tw_yields(const struct demux_node *n);
 
 struct nst_fwd_req {
 	struct demux_node node;

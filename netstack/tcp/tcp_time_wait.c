@@ -3,6 +3,7 @@
  * TIME-WAIT as a small object: RFC 9293 3.10.7.4, RFC 6191 (early reuse by
  * timestamps or sequence numbers), RFC 1337 (RST does not end it).
  */
+#include "netstack/ip/addr_kind.h"
 #include "netstack/tcp/tcp_req.h"
 
 _Static_assert(sizeof(struct tcp_tw) <= TCP_SMALL_BYTES, "small object");
@@ -131,13 +132,27 @@ static struct seq next_isn(const struct tcp_tw *tw)
 	return seq_add(tw->snd_nxt, 65535 + 2);
 }
 
+/* LINUX: timestamps are enough where the port was asked for. */
 bool tcp_tw_reusable(const struct tcp_tw *tw, struct seq *isn)
 {
-	/* LINUX: tcp_tw_reuse 2, with timestamps a second apart. */
-	if (!tw->ts_on || tw->st->now - tw->ts_recent_at < NST_SEC)
-		return false;
 	*isn = next_isn(tw);
-	return true;
+	return tw->ts_on;
+}
+
+static bool on_loopback(const struct flow_key *k)
+{
+	return addr_is_loopback(&k->local) || addr_is_loopback(&k->remote);
+}
+
+/* LINUX: tcp_tw_reuse 2 and tcp_tw_reuse_delay. */
+bool tcp_tw_yields(const struct demux_node *n)
+{
+	const struct tcp_tw *tw;
+
+	if (n->kind != DEMUX_TIME_WAIT || !on_loopback(&n->key))
+		return false;
+	tw = container_of(n, const struct tcp_tw, node);
+	return tw->ts_on && tw->st->now - tw->since > TCP_TW_REUSE_DELAY;
 }
 
 void tcp_tw_in(struct tcp_tw *tw, struct tcp_seg *seg)

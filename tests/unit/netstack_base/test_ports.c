@@ -262,7 +262,7 @@ static enum nst_err connect_port(struct fake_tcp *t, const char *to)
 	enum nst_err e;
 
 	t->s.local.addr = test_addr(KIT_ADDR4);
-	e = ports_bind_connect(k.st->ports, &t->s, &peer);
+	e = ports_bind_connect(k.st->ports, &t->s, &peer, NULL);
 	if (e)
 		return e;
 	t->s.conn.key = (struct flow_key){.local = t->s.local.addr,
