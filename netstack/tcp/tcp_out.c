@@ -60,7 +60,7 @@ static uint32_t choose(struct nst_tcp *tp, uint32_t quota)
 	uint32_t unsent = tcp_unsent(tp), mss = tcp_cur_mss(tp);
 	uint32_t wnd = usable(tp), len, part;
 
-	if (!unsent || u32_min(unsent, mss) > wnd)
+	if (!unsent || !wnd || u32_min(unsent, mss) > wnd)
 		return 0;
 	len = u32_min(unsent, u32_min(wnd, gso_max(tp, mss)));
 	if (len / mss >= quota)

@@ -288,7 +288,6 @@ void tcp_fail(struct nst_tcp *tp, enum nst_err why);
 /* The epilogue of every event; tp may be freed by it. */
 void tcp_finish(struct nst_tcp *tp);
 bool tcp_check(const struct nst_tcp *tp);
-bool tcp_layer_check(const struct nst_stack *st);
 
 /* ---- tcp_life.c: memory ---- */
 struct nst_tcp *tcp_alloc(struct nst_stack *st, uint8_t family, void *user);
