@@ -106,8 +106,7 @@ static int do_mounts(const struct launch_plan *p)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		return -errno;
-	if (p->opt->isolate &&
-	    mount("proc", "/proc", "proc", flags, NULL))
+	if (p->opt->isolate && mount("proc", "/proc", "proc", flags, NULL))
 		rc = -errno;
 	return rc;
 }

@@ -53,11 +53,11 @@ struct capture {
 
 static void fail(struct capture *c, int err, off_t good)
 {
+	bool torn = c->regular && good >= 0 && ftruncate(c->fd, good) != 0;
+
 	c->error = -err;
-	if (c->regular && good >= 0 && ftruncate(c->fd, good))
-		good = -1; /* a torn last block: readers cope */
-	log_error("--pcap: cannot write: %s; the capture ends here",
-		  strerror(err));
+	log_error("--pcap: cannot write: %s; the capture ends here%s",
+		  strerror(err), torn ? ", within a block" : "");
 }
 
 /* Writes whole blocks; on failure the file ends with the previous ones. */

@@ -22,13 +22,16 @@
 
 struct loop_op;
 
-enum sock_state { /* of the backing socket; stream sockets only */
-	SOCK_FRESH,      /* unconnected */
-	SOCK_CONNECTING, /* guest end connected and prefilled: poll = 0 */
-	SOCK_PARKED_CONNECT, /* blocking connect: guest end still unconnected */
-	SOCK_CONNECTED,
-	SOCK_FAILED, /* connect failed; sentry end closed with the prefill */
-	SOCK_LISTENING,
+enum sock_state {             /* of the backing socket; stream sockets only */
+		  SOCK_FRESH, /* unconnected */
+		  SOCK_CONNECTING, /* guest end connected and prefilled: poll =
+				      0 */
+		  SOCK_PARKED_CONNECT, /* blocking connect: guest end still
+					  unconnected */
+		  SOCK_CONNECTED,
+		  SOCK_FAILED, /* connect failed; sentry end closed with the
+				  prefill */
+		  SOCK_LISTENING,
 };
 
 struct sock {
@@ -57,47 +60,48 @@ struct sock {
 	unsigned jobs;  /* enum sock_job: wait for a moment without the lock */
 	struct sock *job_next;
 	uint32_t guest_sndbuf, guest_rcvbuf; /* asked for; 0: default */
-	unsigned shut;  /* trapped shutdowns: 1 read, 2 write */
-	int so_error;   /* errno of a failed connect etc., until consumed */
+	unsigned shut; /* trapped shutdowns: 1 read, 2 write */
+	int so_error;  /* errno of a failed connect etc., until consumed */
 	/* As Linux's SS_CONNECTED against SS_CONNECTING: a connect() call has
 	 * already told the guest how the attempt ended. */
 	bool connect_told;
 	bool used_up;   /* renew the guest end before it is used again */
 	uint8_t unseen; /* scans in a row that did not find the guest end */
 
-	struct { /* byte pipe, stream.c */
+	struct {                     /* byte pipe, stream.c */
 		bool eof_from_guest; /* EOF or HUP seen on the sentry end */
 		bool ending; /* its end shows: read on until it is reached */
-		bool marker; /* the last byte in the pipe is ours: see stream.c */
-		bool eof_to_guest;   /* SHUT_WR done on the sentry end */
-		bool reset;          /* peer's RST to be shown */
-		bool want_space;     /* guest has bytes, send ring is full */
-		uint32_t prefill;    /* bytes of prefill in the guest end */
+		bool marker; /* the last byte in the pipe is ours: see stream.c
+			      */
+		bool eof_to_guest;      /* SHUT_WR done on the sentry end */
+		bool reset;             /* peer's RST to be shown */
+		bool want_space;        /* guest has bytes, send ring is full */
+		uint32_t prefill;       /* bytes of prefill in the guest end */
 		struct loop_op *out_op; /* waits for room; datagrams too */
 	} pipe;
 	struct { /* listener.c */
 		int backlog;
-		struct sock *pushing;    /* child in an outstanding connect */
+		struct sock *pushing; /* child in an outstanding connect */
 		struct loop_op *push_op;
 		int push_fd;
 		struct sock *next, **pprev; /* all listeners */
 	} listen;
-	struct { /* datagram.c */
+	struct {              /* datagram.c */
 		bool visible; /* one datagram is in the guest end */
 		bool connected;
 		struct nst_dgram_in head; /* metadata of the visible one */
 		struct nst_addr visible_src;
 		uint16_t visible_port;
-		bool wants_cmsg; /* metadata options are on: one at a time */
+		bool wants_cmsg;  /* metadata options are on: one at a time */
 		int back_name_fd; /* O_PATH of the sentry end's name, or -1 */
 		struct dgram_kept *kept; /* taken back; before the endpoint's */
 		struct dgram_kept *unsent; /* sent natively; no room yet */
 		uint64_t drops; /* native sends that could not be passed on */
-		bool injected; /* so_error was shown on the guest end */
-		bool more;     /* MSG_MORE under way: the endpoint is corked */
-		bool gone;     /* the guest end was found closed */
-		bool closing;  /* sock_close drains it for the last time */
-		struct in_addr mc_addr; /* IP_MULTICAST_IF as it was set */
+		bool injected;  /* so_error was shown on the guest end */
+		bool more;      /* MSG_MORE under way: the endpoint is corked */
+		bool gone;      /* the guest end was found closed */
+		bool closing;   /* sock_close drains it for the last time */
+		struct in_addr mc_addr;  /* IP_MULTICAST_IF as it was set */
 		uint32_t icmp_filter[8]; /* ICMP_FILTER, ICMP6_FILTER */
 	} dg;
 };
@@ -131,7 +135,8 @@ struct sock *sock_next(struct sandbox *sb, struct sock *after); /* all */
 /* A new id for a socket whose old name is still held by a dying end. */
 void sock_renumber(struct sock *s);
 /* The socket that the dup of a guest end stands for, or NULL. Recognises
- * natively accepted children by the name of their peer and learns the cookie. */
+ * natively accepted children by the name of their peer and learns the cookie.
+ */
 struct sock *sock_of_guest_fd(struct sandbox *sb, int gfd);
 /* Queues a job; under the lock. */
 void sock_job(struct sock *s, enum sock_job job);
@@ -169,8 +174,7 @@ int backing_attach_prefilled(struct sock *s, int guest_dup);
 /* Alive? DGRAM connect to a STREAM name and the like; about 1 us. */
 bool backing_alive(const struct sock *s);
 /* Gives a guest-made (shim) AF_UNIX socket a name and a sock. gfd is a dup. */
-int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg,
-                  struct sock **out);
+int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg, struct sock **out);
 /* Replaces a used-up guest end by a fresh one in place (ADDFD SETFD), epoll
  * registrations renewed. */
 int backing_renew(struct trap *t);
@@ -211,7 +215,7 @@ void listener_reap(struct sandbox *sb, uint16_t port);
 socklen_t listener_child_name(const struct sock *c, struct sockaddr_un *un);
 /* Parses it. False: not one. */
 bool listener_parse_name(const struct sockaddr_un *un, socklen_t len,
-                         uint64_t *id, struct nst_sockaddr *peer);
+			 uint64_t *id, struct nst_sockaddr *peer);
 /* ---- datagram channel (sock/datagram.c) ---- */
 void datagram_pump(struct sock *s);
 void datagram_drain_guest(struct sock *s);
@@ -224,18 +228,18 @@ void datagram_fini(struct sock *s);
 /* Parses what a guest passed for a socket of `domain`; v4-mapped becomes
  * family 4; AF_UNSPEC gives family 0. -EINVAL, -EAFNOSUPPORT. */
 int sockaddr_parse(int domain, const void *sa, socklen_t len,
-                   struct nst_sockaddr *out);
+		   struct nst_sockaddr *out);
 /* Builds what a socket of `domain` shows; returns its length. */
 socklen_t sockaddr_build(int domain, const struct nst_sockaddr *a,
-                         struct sockaddr_storage *out);
+			 struct sockaddr_storage *out);
 /* Reads a guest sockaddr argument (addr, len); -errno. */
 int trap_read_sockaddr(const struct trap *t, uint64_t addr, uint32_t len,
-                       int domain, struct nst_sockaddr *out);
+		       int domain, struct nst_sockaddr *out);
 /* Writes (addr, *lenp) as getsockname does; addr NULL is -EFAULT unless
  * `optional`. */
 int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
-                        int domain, const struct nst_sockaddr *a,
-                        bool optional);
+			int domain, const struct nst_sockaddr *a,
+			bool optional);
 
 /* ---- system calls (sock/sys_*.c) ---- */
 enum trap_verdict sys_socket(struct trap *t);

@@ -183,11 +183,13 @@ void trap_run_ready(struct sandbox *sb)
 
 void park_drop_all(struct trapper *tr)
 {
-	struct trap *t;
+	struct trap *t, *next;
 
 	sandbox_lock(tr->sb);
-	while (tr->parked)
-		wake_one(tr, tr->parked);
+	for (t = tr->parked; t; t = next) {
+		next = t->park_next;
+		wake_one(tr, t);
+	}
 	while ((t = pop_ready(tr)) != NULL) {
 		sock_put(t->sock);
 		if (t->gfd >= 0)

@@ -37,16 +37,16 @@ struct trap {
 	struct seccomp_notif n; /* n.pid: thread id in our PID namespace */
 	struct sock *sock;      /* a reference, or NULL */
 	int gfd; /* dup of the guest's fd args[0], or -1; closed by the core */
-	bool retry;       /* not the first run */
-	bool interrupted; /* last run: leave state for EINTR, then TRAP_DONE
-	                     after trap_reply_err(t, ERESTARTSYS) */
-	bool expired;     /* deadline has passed */
+	bool retry;        /* not the first run */
+	bool interrupted;  /* last run: leave state for EINTR, then TRAP_DONE
+			      after trap_reply_err(t, ERESTARTSYS) */
+	bool expired;      /* deadline has passed */
 	nst_time deadline; /* stack clock; 0: none */
 	uint64_t aux;      /* the handler's own, kept over parking */
 	uint8_t pending_ticks;
 	unsigned kicks; /* of the socket, when the handler was called */
-	int fail; /* errno with which the park list answers it, or 0 */
-	struct trap *next, **pprev; /* park list of the socket */
+	int fail;       /* errno with which the park list answers it, or 0 */
+	struct trap *next, **pprev;           /* park list of the socket */
 	struct trap *park_next, **park_pprev; /* everything that is parked */
 };
 
@@ -65,19 +65,20 @@ static inline int trap_int(const struct trap *t, int i)
 /* ---- guest memory; -EFAULT, or -ESRCH when the guest thread is gone ---- */
 int trap_read(const struct trap *t, uint64_t addr, void *dst, size_t bytes);
 int trap_write(const struct trap *t, uint64_t addr, const void *src,
-               size_t bytes);
+	       size_t bytes);
 /* Gather/scatter over guest iovecs (already read into v); bytes or -EFAULT. */
 ssize_t trap_gather(const struct trap *t, const struct iovec *v, size_t nv,
-                    void *dst, size_t cap);
+		    void *dst, size_t cap);
 ssize_t trap_scatter(const struct trap *t, const struct iovec *v, size_t nv,
-                     const void *src, size_t bytes);
+		     const void *src, size_t bytes);
 /* False when the notification is no longer valid (guest interrupted, dead):
  * call after reading memory or getting fds, before acting. */
 bool trap_valid(const struct trap *t);
 
 /* Is the calling descriptor in non-blocking mode? */
 bool trap_nonblock(const struct trap *t);
-/* Sets the deadline from SO_RCVTIMEO or SO_SNDTIMEO of the guest's end, once. */
+/* Sets the deadline from SO_RCVTIMEO or SO_SNDTIMEO of the guest's end, once.
+ */
 void trap_set_deadline(struct trap *t, int timeo_opt);
 /* What an interrupted call answers: ERESTARTSYS, or EINTR if it has a time-out
  * (LINUX: sock_intr_errno). */
@@ -101,7 +102,7 @@ int guest_fd_get(struct sandbox *sb, pid_t tid, int fd);
 /* Finds a dup of the socket with this cookie: hint first, then every process
  * of the guest. -ENOENT. Slow path. */
 int guest_fd_find(struct sandbox *sb, uint64_t cookie, pid_t hint_tid,
-                  int hint_fd);
+		  int hint_fd);
 uint64_t socket_cookie(int fd); /* 0 on error */
 /*
  * Shows fn a dup of every socket in the guest's processes until it returns
@@ -110,7 +111,7 @@ uint64_t socket_cookie(int fd); /* 0 on error */
  */
 typedef bool (*guest_fd_match)(void *arg, int dup);
 int guest_fd_scan(struct sandbox *sb, guest_fd_match fn, void *arg, pid_t *tid,
-                  int *fd);
+		  int *fd);
 /* Thread group of a guest thread (for signals: SIGPIPE). */
 pid_t guest_tgid(pid_t tid);
 void guest_signal(pid_t tid, int sig); /* tgkill to the calling thread */
