@@ -154,6 +154,20 @@ enum nst_err nst_dgram_connect(struct nst_dgram *d,
 	return e;
 }
 
+enum nst_err dgram_prepare(struct dgram_tx *tx)
+{
+	struct nst_dgram *d = tx->d;
+	enum nst_err e = dgram_autobind(d);
+
+	if (!e)
+		e = dgram_route(tx);
+	if (!e)
+		e = dgram_pending(d);
+	if (!e && d->s.shut_wr)
+		e = NST_E_PIPE;
+	return e;
+}
+
 static enum nst_err send_one(struct dgram_tx *tx, const struct nst_sockaddr *to)
 {
 	struct nst_dgram *d = tx->d;
@@ -166,15 +180,9 @@ static enum nst_err send_one(struct dgram_tx *tx, const struct nst_sockaddr *to)
 		return NST_E_INVAL;
 	if (d->s.kind == SOCK_K_UDP && (d->udp_cork || d->cork))
 		return udp_cork_add(tx);
-	e = dgram_autobind(d);
-	if (!e)
-		e = dgram_route(tx);
-	if (!e)
-		e = dgram_pending(d);
+	e = dgram_prepare(tx);
 	if (e)
 		return e;
-	if (d->s.shut_wr)
-		return NST_E_PIPE;
 	if (tx->o->confirm)
 		ip_confirm(d->s.st, &tx->path.next_hop, tx->path.ifindex);
 	if (d->s.kind == SOCK_K_UDP)

@@ -95,6 +95,8 @@ struct dgram_tx {
 /* ---- dgram.c ---- */
 /* Port of its own, as the first send or connect gives one. ADDRINUSE, NOMEM */
 NST_MUST_CHECK enum nst_err dgram_autobind(struct nst_dgram *d);
+/* What every send does first: port, route, pending error, PIPE. */
+NST_MUST_CHECK enum nst_err dgram_prepare(struct dgram_tx *tx);
 
 /* ---- dgram_queue.c ---- */
 /* Linux's truesize of a packet that carries this much. */
@@ -135,6 +137,9 @@ NST_MUST_CHECK enum nst_err dgram_pending(struct nst_dgram *d);
 /* A packet with `header` bytes of room and the payload behind. NULL: NOMEM */
 struct nst_pkt *dgram_gather(const struct dgram_tx *tx, uint32_t header,
 			     uint32_t from, uint32_t bytes);
+/* All of it in one packet without a header of ours. MSGSIZE, NOBUFS. */
+NST_MUST_CHECK enum nst_err dgram_gather_all(struct dgram_tx *tx,
+					     struct nst_pkt **out);
 uint32_t dgram_iov_bytes(const struct nst_iov *iov, size_t niov);
 
 /* ---- udp_send.c, ping.c, raw_send.c: after dgram_route ---- */

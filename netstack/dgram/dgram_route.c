@@ -198,3 +198,13 @@ struct nst_pkt *dgram_gather(const struct dgram_tx *tx, uint32_t header,
 	}
 	return pkt;
 }
+
+enum nst_err dgram_gather_all(struct dgram_tx *tx, struct nst_pkt **out)
+{
+	enum nst_err e = dgram_fits(tx, tx->bytes);
+
+	if (e)
+		return e;
+	*out = dgram_gather(tx, 0, 0, tx->bytes);
+	return *out ? NST_OK : NST_E_NOBUFS;
+}

@@ -17,12 +17,9 @@ enum nst_err ping_send(struct dgram_tx *tx)
 
 	if (tx->bytes < ICMP_HDR_BYTES)
 		return NST_E_INVAL;
-	e = dgram_fits(tx, tx->bytes);
+	e = dgram_gather_all(tx, &pkt);
 	if (e)
 		return e;
-	pkt = dgram_gather(tx, 0, 0, tx->bytes);
-	if (!pkt)
-		return NST_E_NOBUFS;
 	h = nst_pkt_data(pkt);
 	/* Only echo requests: anything else needs a raw socket */
 	if (h[0] != (four ? ICMP4_ECHO : ICMP6_ECHO) || h[1] != 0) {

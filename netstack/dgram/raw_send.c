@@ -77,12 +77,9 @@ enum nst_err raw_send(struct dgram_tx *tx)
 
 	if (s->opt.hdrincl)
 		return send_hdrincl(tx);
-	e = dgram_fits(tx, tx->bytes);
+	e = dgram_gather_all(tx, &pkt);
 	if (e)
 		return e;
-	pkt = dgram_gather(tx, 0, 0, tx->bytes);
-	if (!pkt)
-		return NST_E_NOBUFS;
 	if (s->family == 6 && s->opt.raw_csum_off >= 0)
 		e = add_csum6(tx, pkt);
 	if (e) {

@@ -92,16 +92,10 @@ static void cork_drop(struct nst_dgram *d)
 static enum nst_err cork_start(struct dgram_tx *tx)
 {
 	struct nst_dgram *d = tx->d;
-	enum nst_err e = dgram_autobind(d);
+	enum nst_err e = dgram_prepare(tx);
 
-	if (!e)
-		e = dgram_route(tx);
-	if (!e)
-		e = dgram_pending(d);
 	if (e)
 		return e;
-	if (d->s.shut_wr)
-		return NST_E_PIPE;
 	d->cork = nst_alloc(d->s.st->env, sizeof(*d->cork));
 	if (!d->cork)
 		return NST_E_NOBUFS;

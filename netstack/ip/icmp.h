@@ -60,6 +60,11 @@ void icmp_error_in(struct ip_layer *ip, const struct ip_rx *rx,
  * transports. Borrows. */
 void icmp_local_unreach(struct ip_layer *ip, const struct nst_pkt *pkt);
 
+/* An echo request to an address that is not ours: the embedder's to answer.
+ * p..p+bytes is the ICMP message. (icmp_fwd.c) */
+void icmp_echo_forward(struct ip_layer *ip, const struct ip_rx *rx,
+		       const uint8_t *p, uint32_t bytes);
+
 /* ndp.c: neighbour discovery messages; p..p+bytes is the ICMPv6 message. */
 void ndp_in(struct ip_layer *ip, const struct ip_rx *rx, const uint8_t *p,
 	    uint32_t bytes);

@@ -4,21 +4,6 @@
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/nic.h"
 
-/* To an address that is not ours: the embedder's to answer. */
-static void echo_forward(struct ip_layer *ip, const struct ip_rx *rx,
-			 const uint8_t *p, uint32_t bytes)
-{
-	const struct nst_forwarder *fwd = &ip->st->fwd;
-
-	if (!fwd->echo) {
-		ip->st->count.IcmpNoMatch++;
-		return;
-	}
-	fwd->echo(fwd->ctx, &rx->in.src, &rx->in.dst, wire_get16(p + 4),
-		  wire_get16(p + 6), p + ICMP_HDR_BYTES,
-		  bytes - ICMP_HDR_BYTES);
-}
-
 /* LINUX: icmp_echo_ignore_broadcasts is on. The reply's type of service is the
  * request's. */
 static void echo_in(struct ip_layer *ip, const struct ip_rx *rx,
@@ -34,7 +19,7 @@ static void echo_in(struct ip_layer *ip, const struct ip_rx *rx,
 		return;
 	}
 	if (!rx->in.local) {
-		echo_forward(ip, rx, p, bytes);
+		icmp_echo_forward(ip, rx, p, bytes);
 		return;
 	}
 	h.rest = wire_get32(p + 4);

@@ -4,20 +4,6 @@
 #include "netstack/ip/mcast.h"
 #include "netstack/ip/nic.h"
 
-static void echo_forward(struct ip_layer *ip, const struct ip_rx *rx,
-			 const uint8_t *p, uint32_t bytes)
-{
-	const struct nst_forwarder *fwd = &ip->st->fwd;
-
-	if (!fwd->echo) {
-		ip->st->count.IcmpNoMatch++;
-		return;
-	}
-	fwd->echo(fwd->ctx, &rx->in.src, &rx->in.dst, wire_get16(p + 4),
-		  wire_get16(p + 6), p + ICMP_HDR_BYTES,
-		  bytes - ICMP_HDR_BYTES);
-}
-
 /* RFC 4443 4.2: requests to a group are answered from an address of ours. */
 static void echo_in(struct ip_layer *ip, const struct ip_rx *rx,
 		    const uint8_t *p, uint32_t bytes)
@@ -28,7 +14,7 @@ static void echo_in(struct ip_layer *ip, const struct ip_rx *rx,
 
 	ip->st->count.IcmpInEchos++;
 	if (!rx->in.local && !rx->in.mcast) {
-		echo_forward(ip, rx, p, bytes);
+		icmp_echo_forward(ip, rx, p, bytes);
 		return;
 	}
 	h.rest = wire_get32(p + 4);

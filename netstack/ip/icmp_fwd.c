@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Echo replies that an embedder gives for addresses that are not ours. */
+/* Echo for addresses not ours: requests to the embedder, its replies. */
 #include "netstack/ip/icmp.h"
 
 static enum nst_err echo_reply(struct nst_stack *st, const struct nst_addr *src,
@@ -38,4 +38,18 @@ enum nst_err nst_fwd_echo_reply(struct nst_stack *st,
 	err = echo_reply(st, src, dst, id, seq, data, bytes);
 	stack_leave(st);
 	return err;
+}
+
+void icmp_echo_forward(struct ip_layer *ip, const struct ip_rx *rx,
+		       const uint8_t *p, uint32_t bytes)
+{
+	const struct nst_forwarder *fwd = &ip->st->fwd;
+
+	if (!fwd->echo) {
+		ip->st->count.IcmpNoMatch++;
+		return;
+	}
+	fwd->echo(fwd->ctx, &rx->in.src, &rx->in.dst, wire_get16(p + 4),
+		  wire_get16(p + 6), p + ICMP_HDR_BYTES,
+		  bytes - ICMP_HDR_BYTES);
 }
