@@ -6,6 +6,7 @@
 #include "sentry/core/options.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ struct parse {
 	bool ip4_given, ip6_given;
 };
 
-/* One option; value is NULL for switches. Prints and returns -EINVAL. */
+/* The value of one option. Prints and returns -EINVAL. */
 typedef int (*option_fn)(struct parse *p, const char *value);
 
 static int opt_net(struct parse *p, const char *v)
@@ -197,79 +198,36 @@ static int opt_log(struct parse *p, const char *v)
 	return take_path("log", v, &p->o->log_path);
 }
 
-static int opt_no_shim(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->shim = false;
-	return 0;
-}
-
-static int opt_no_netns(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->netns = false;
-	return 0;
-}
-
-static int opt_isolate(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->isolate = true;
-	return 0;
-}
-
-static int opt_host_loopback(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->host_loopback = true;
-	return 0;
-}
-
-static int opt_verbose(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->verbose = true;
-	return 0;
-}
-
-static int opt_dry_run(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->dry_run = true;
-	return 0;
-}
-
-static int opt_help(struct parse *p, const char *v)
-{
-	(void)v;
-	p->o->help = true;
-	return 0;
-}
+/* What an option does: calls fn with its value, or is a switch. */
+#define TAKES(fn) fn, 0, false
+#define SETS(field) NULL, offsetof(struct options, field), true
+#define CLEARS(field) NULL, offsetof(struct options, field), false
 
 static const struct option_def {
 	const char *name; /* without the dashes */
 	char letter;      /* 0: none */
-	bool value;
-	option_fn take;
+	option_fn take;   /* of options with a value; NULL: a switch */
+	size_t field;     /* a bool of struct options, which becomes `on` */
+	bool on;
 } option_table[] = {
-    {"net", 0, true, opt_net},
-    {"ip", 0, true, opt_ip},
-    {"gateway", 0, true, opt_gateway},
-    {"dns", 0, true, opt_dns},
-    {"mtu", 0, true, opt_mtu},
-    {"mac", 0, true, opt_mac},
-    {"publish", 'p', true, opt_publish},
-    {"allow", 0, true, opt_allow},
-    {"deny", 0, true, opt_deny},
-    {"host-loopback", 0, false, opt_host_loopback},
-    {"isolate", 0, false, opt_isolate},
-    {"no-netns", 0, false, opt_no_netns},
-    {"no-shim", 0, false, opt_no_shim},
-    {"pcap", 0, true, opt_pcap},
-    {"log", 0, true, opt_log},
-    {"verbose", 'v', false, opt_verbose},
-    {"dry-run", 0, false, opt_dry_run},
-    {"help", 'h', false, opt_help},
+    {"net", 0, TAKES(opt_net)},
+    {"ip", 0, TAKES(opt_ip)},
+    {"gateway", 0, TAKES(opt_gateway)},
+    {"dns", 0, TAKES(opt_dns)},
+    {"mtu", 0, TAKES(opt_mtu)},
+    {"mac", 0, TAKES(opt_mac)},
+    {"publish", 'p', TAKES(opt_publish)},
+    {"allow", 0, TAKES(opt_allow)},
+    {"deny", 0, TAKES(opt_deny)},
+    {"host-loopback", 0, SETS(host_loopback)},
+    {"isolate", 0, SETS(isolate)},
+    {"no-netns", 0, CLEARS(netns)},
+    {"no-shim", 0, CLEARS(shim)},
+    {"pcap", 0, TAKES(opt_pcap)},
+    {"log", 0, TAKES(opt_log)},
+    {"verbose", 'v', SETS(verbose)},
+    {"dry-run", 0, SETS(dry_run)},
+    {"help", 'h', SETS(help)},
 };
 
 #define OPTION_COUNT (sizeof option_table / sizeof *option_table)
@@ -291,6 +249,11 @@ static const struct option_def *find_letter(char c)
 	return NULL;
 }
 
+static void turn(struct parse *p, const struct option_def *d)
+{
+	*(bool *)((char *)p->o + d->field) = d->on;
+}
+
 /* Applies `d`; the value is `attached` or the next word. Returns how many
  * words were used beyond this one, or -EINVAL. */
 static int apply(struct parse *p, const struct option_def *d,
@@ -298,12 +261,14 @@ static int apply(struct parse *p, const struct option_def *d,
 {
 	const char *v = attached ? attached : next;
 
-	if (!d->value && attached) {
+	if (!d->take && attached) {
 		log_error("--%s takes no value", d->name);
 		return -EINVAL;
 	}
-	if (!d->value)
-		return d->take(p, NULL);
+	if (!d->take) {
+		turn(p, d);
+		return 0;
+	}
 	if (!v) {
 		log_error("--%s needs a value; see cordon run --help", d->name);
 		return -EINVAL;
@@ -336,11 +301,9 @@ static int parse_letters(struct parse *p, const char *word, const char *next)
 				  *word);
 			return -EINVAL;
 		}
-		if (d->value)
+		if (d->take)
 			return apply(p, d, word[1] ? word + 1 : NULL, next);
-		int rc = d->take(p, NULL);
-		if (rc)
-			return rc;
+		turn(p, d);
 	}
 	return 0;
 }
