@@ -18,8 +18,7 @@
 #define LEAF_PORTS 256
 #define LEAVES (65536 / LEAF_PORTS)
 
-#define PORTS_MOVED 256  /* offsets of ports_bind_connect, by hash of the peer \
-			  */
+#define PORTS_MOVED 256  /* offsets of ports_bind_connect, by peer's hash */
 #define PORTS_LOOK 64    /* candidates of each parity before all of them */
 #define PORTS_STEP_MAX 8 /* LINUX: the next search starts up to here beyond */
 

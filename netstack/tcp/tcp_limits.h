@@ -71,7 +71,7 @@
 /* Closing. */
 #define TCP_TIMEWAIT_LEN (60 * NST_SEC)
 #define TCP_TW_REUSE_DELAY NST_SEC /* LINUX: net.ipv4.tcp_tw_reuse_delay */
-#define TCP_FIN_TIMEOUT_S 60      /* tcp_fin_timeout */
-#define TCP_FIN_TIMEOUT_MAX_S 120 /* TCP_FIN_TIMEOUT_MAX */
+#define TCP_FIN_TIMEOUT_S 60       /* tcp_fin_timeout */
+#define TCP_FIN_TIMEOUT_MAX_S 120  /* TCP_FIN_TIMEOUT_MAX */
 
 #endif
