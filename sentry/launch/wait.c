@@ -124,6 +124,9 @@ void launch_kill_rest(struct guest *g)
 			break;
 	if (m.kind != CTL_GONE)
 		on_watcher_death(g);
+	/* It cleans up and exits while we do; launch_fini waits for it. */
+	close(g->plan.ctl[0]);
+	g->plan.ctl[0] = -1;
 }
 
 bool launch_signal_pending(void *arg)
