@@ -144,28 +144,33 @@ static bool duplicates(int cmd)
 	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC;
 }
 
+static int fcntl_by(enum shim_real which, int fd, int cmd, va_list ap)
+{
+	void *arg = va_arg(ap, void *);
+
+	if (duplicates(cmd))
+		shim_adopt_fd(fd);
+	return ((fcntl_fn)shim_real(which))(fd, cmd, arg);
+}
+
 SHIM_EXPORT int fcntl(int fd, int cmd, ...)
 {
 	va_list ap;
-	void *arg;
+	int r;
 
 	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
+	r = fcntl_by(REAL_FCNTL, fd, cmd, ap);
 	va_end(ap);
-	if (duplicates(cmd))
-		shim_adopt_fd(fd);
-	return ((fcntl_fn)shim_real(REAL_FCNTL))(fd, cmd, arg);
+	return r;
 }
 
 SHIM_EXPORT int fcntl64(int fd, int cmd, ...)
 {
 	va_list ap;
-	void *arg;
+	int r;
 
 	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
+	r = fcntl_by(REAL_FCNTL64, fd, cmd, ap);
 	va_end(ap);
-	if (duplicates(cmd))
-		shim_adopt_fd(fd);
-	return ((fcntl_fn)shim_real(REAL_FCNTL64))(fd, cmd, arg);
+	return r;
 }
