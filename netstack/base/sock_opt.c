@@ -102,7 +102,8 @@ static enum nst_err in_range(const struct nst_sock *s, const struct row *r,
 	if ((r->flags & R_V6_NO_STREAM) && s->kind == SOCK_K_TCP)
 		return NST_E_NOPROTOOPT;
 	/* LINUX: a raw socket counts as bound to its protocol */
-	if ((r->flags & R_UNBOUND) && (s->local.port || s->kind == SOCK_K_RAW))
+	if ((r->flags & R_UNBOUND) &&
+	    (s->bucket || s->conn.pprev || s->kind == SOCK_K_RAW))
 		return NST_E_INVAL;
 	if (r->type == F_U64)
 		return NST_OK;

@@ -6,16 +6,23 @@
  */
 #include "netstack/tcp/tcp_req.h"
 
-/* LINUX: data for an owner who is gone is answered with RST. */
+/* RFC 1122 4.2.2.13: data for an owner who is gone is answered with RST. LINUX:
+ * and for one who has shut down both ways; the connection then ends for him as
+ * if the peer had reset it. */
 static bool nobody_reads(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
 	struct seq end = seq_add(seg->seq, seg->len);
+	bool shut = tp->sk.shut_rd &&
+		    tcp_in_states(tp, TCPF(FIN_WAIT1) | TCPF(FIN_WAIT2));
 
-	if (!tp->orphan || !seg->len || !seq_gt(end, tp->rcv_nxt))
+	if (!(tp->orphan || shut) || !seg->len || !seq_gt(end, tp->rcv_nxt))
 		return false;
 	TCP_COUNT(tp->sk.st, AbortOnData);
 	tcp_rst_reply(tp->sk.st, seg);
-	tcp_done(tp);
+	if (tp->orphan)
+		tcp_done(tp);
+	else
+		tcp_fail(tp, NST_E_CONNRESET);
 	return true;
 }
 
@@ -62,7 +69,7 @@ static void advanced(struct nst_tcp *tp)
 {
 	tp->last_used = tp->sk.st->now;
 	tcp_urgent_arrived(tp);
-	if (tp->sk.shut_rd || tp->orphan)
+	if (tp->orphan)
 		tp->rcv.head = tp->rcv.tail; /* acknowledged, unwanted */
 	tp->ev |= NST_EV_IN;
 }

@@ -245,8 +245,7 @@ void nst_tcp_disconnect(struct nst_tcp *tp, nst_time now)
 	tp->sk.shut_wr = false;
 	if (!tp->sk.bound_addr)
 		tp->sk.local.addr = (struct nst_addr){0};
-	if (!tp->sk.bound_port)
-		tp->sk.local.port = 0;
+	/* LINUX: an automatic port is given up, but shown until the next. */
 	tcp_timers_update(tp);
 	stack_leave(st);
 }

@@ -12,7 +12,8 @@
 #include "sentry/core/errmap.h"
 
 /* 1: bytes may be there, 0: end of file, or -errno. */
-static int state_check(struct sock *s, struct recv_result *r)
+static int state_check(const struct trap *t, struct sock *s,
+		       struct recv_result *r)
 {
 	if (s->dead)
 		return -EBADF;
@@ -23,7 +24,7 @@ static int state_check(struct sock *s, struct recv_result *r)
 	case SOCK_PARKED_CONNECT:
 		return -EAGAIN;
 	case SOCK_FAILED:
-		r->err = s->so_error;
+		r->err = stream_error(s, t->gfd);
 		return -r->err;
 	default:
 		return -ENOTCONN;
@@ -55,7 +56,7 @@ static int64_t take_bytes(struct trap *t, size_t cap, unsigned flags,
 			  struct scratch *sc, struct recv_result *r)
 {
 	struct sock *s = t->sock;
-	int64_t n = state_check(s, r);
+	int64_t n = state_check(t, s, r);
 
 	if (n <= 0)
 		return n;

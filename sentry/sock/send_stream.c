@@ -12,9 +12,9 @@
 #include "sentry/core/errmap.h"
 
 /* A pending error first (consumed), then why the state does not allow it. */
-static int state_error(struct sock *s)
+static int state_error(const struct trap *t, struct sock *s)
 {
-	int err = s->so_error;
+	int err;
 
 	if (s->dead)
 		return -EBADF;
@@ -25,7 +25,8 @@ static int state_error(struct sock *s)
 	case SOCK_PARKED_CONNECT:
 		return -EAGAIN;
 	case SOCK_FAILED:
-		s->so_error = 0;
+		err = stream_error(s, t->gfd);
+		stream_error_clear(s, t->gfd);
 		return err ? -err : -EPIPE;
 	default:
 		return -EPIPE;
@@ -60,7 +61,7 @@ static int64_t send_bytes(struct trap *t, const uint8_t *p, size_t bytes,
 			  unsigned flags)
 {
 	struct sock *s = t->sock;
-	int64_t n = state_error(s);
+	int64_t n = state_error(t, s);
 
 	if (n < 0)
 		return n;

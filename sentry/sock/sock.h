@@ -75,6 +75,7 @@ struct sock {
 			      */
 		bool eof_to_guest;      /* SHUT_WR done on the sentry end */
 		bool reset;             /* peer's RST to be shown */
+		bool shown;             /* so_error is, on the guest end */
 		bool want_space;        /* guest has bytes, send ring is full */
 		uint32_t prefill;       /* bytes of prefill in the guest end */
 		struct loop_op *out_op; /* waits for room; datagrams too */
@@ -199,6 +200,11 @@ void stream_shut_guest(struct sock *s, int gfd, int how);
 int stream_established(struct sock *s, int gfd);
 /* A pending connect has failed: SOCK_FAILED, so_error set. */
 void stream_connect_failed(struct sock *s, int err);
+/* The pending error of a stream, 0: none; gfd is a dup of the guest end, which
+ * is asked whether the guest has consumed natively what was shown there. */
+int stream_error(struct sock *s, int gfd);
+/* The error was told: it is gone, on the guest end too. */
+void stream_error_clear(struct sock *s, int gfd);
 /* Jobs, with a dup of the guest end (or -1: not found). Under the lock. */
 void stream_job_connected(struct sock *s, int gfd);
 void stream_job_reset(struct sock *s, int gfd);

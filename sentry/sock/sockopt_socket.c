@@ -80,22 +80,6 @@ int opt_get_fixed(struct sock *s, struct opt_io *io)
 
 /* ---- SO_ERROR ---- */
 
-/* A reset that was shown on the guest end: whether the guest has already
- * consumed it natively is asked of the guest end. */
-static int stream_error(struct sock *s, int gfd)
-{
-	int shown = 0;
-	socklen_t len = sizeof(shown);
-
-	if (!s->so_error)
-		return errno_of(nst_sock_error(nst_tcp_sock(s->tcp), false));
-	if (s->state != SOCK_CONNECTED || s->send_fd >= 0)
-		return s->so_error;
-	if (getsockopt(gfd, SOL_SOCKET, SO_ERROR, &shown, &len) == 0 && !shown)
-		s->so_error = 0;
-	return s->so_error;
-}
-
 /* Consumed by the caller once the reply was delivered. */
 int opt_get_error(struct sock *s, struct opt_io *io)
 {
@@ -112,10 +96,12 @@ int opt_get_shown_error(struct sock *s, struct opt_io *io)
 {
 	int err = s->so_error;
 
-	if (s->tcp)
+	if (s->tcp) {
 		s->so_error = 0;
-	else
+		s->pipe.shown = false;
+	} else {
 		datagram_error_clear(s);
+	}
 	return give_int(io, err);
 }
 

@@ -256,10 +256,17 @@ static ssize_t send_from(int fd, const struct nst_iov *iov, size_t niov)
 	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* After SHUT_RD the guest end takes nothing more and shows the end of file;
+ * what arrives stays with the endpoint, so that a close with it unread is a
+ * reset. */
 static void pump_out(struct sock *s)
 {
 	nst_time now = sandbox_now(s->sb);
 
+	if (s->shut & 1) {
+		drained(s);
+		return;
+	}
 	for (int i = 0; i < PUMP_TURNS; i++) {
 		struct nst_iov iov[2];
 		size_t niov = 0;
@@ -270,9 +277,7 @@ static void pump_out(struct sock *s)
 			drained(s);
 			return;
 		}
-		/* LINUX: after SHUT_RD data is acknowledged and dropped. */
-		if (!(s->shut & 1))
-			n = send_from(s->send_fd, iov, niov);
+		n = send_from(s->send_fd, iov, niov);
 		if (n < 0 && errno != EAGAIN)
 			return; /* closed: pump_in sees it */
 		if (n > 0) {
@@ -430,12 +435,14 @@ void stream_job_reset(struct sock *s, int gfd)
 	size_t niov = 0;
 	int unread = 0;
 
-	if (s->state != SOCK_CONNECTED || !s->pipe.reset || s->send_fd < 0 ||
-	    nst_tcp_rcv_data(s->tcp, iov, &niov) > 0)
+	if (s->state != SOCK_CONNECTED || !s->pipe.reset || s->send_fd < 0)
+		return;
+	if (!(s->shut & 1) && nst_tcp_rcv_data(s->tcp, iov, &niov) > 0)
 		return;
 	(void)ioctl(s->send_fd, FIONREAD, &unread);
 	if (!unread && gfd >= 0)
-		(void)send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		unread = send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+	s->pipe.shown = unread > 0;
 	stream_drop_end(s);
 	trap_kick(s);
 }

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "sentry/core/errmap.h"
+
 static void drain_prefill(struct sock *s)
 {
 	char buf[4096];
@@ -48,6 +50,7 @@ void stream_connect_failed(struct sock *s, int err)
 	s->used_up = true;
 	s->connect_told = false;
 	s->so_error = err ? err : ECONNABORTED;
+	s->pipe.shown = true;
 	stream_drop_end(s);
 	trap_kick(s);
 }
@@ -67,4 +70,34 @@ void stream_job_connected(struct sock *s, int gfd)
 	s->state = SOCK_CONNECTED;
 	trap_kick(s);
 	stream_pump(s);
+}
+
+/* ---- the pending error ---- */
+
+/* Reading SO_ERROR of the guest end also clears it there. */
+static bool taken_natively(struct sock *s, int gfd)
+{
+	int shown = 0;
+	socklen_t len = sizeof shown;
+
+	if (!s->pipe.shown ||
+	    getsockopt(gfd, SOL_SOCKET, SO_ERROR, &shown, &len) < 0)
+		return false;
+	s->pipe.shown = false;
+	return shown == 0;
+}
+
+int stream_error(struct sock *s, int gfd)
+{
+	if (!s->so_error)
+		return errno_of(nst_sock_error(nst_tcp_sock(s->tcp), false));
+	if (taken_natively(s, gfd))
+		s->so_error = 0;
+	return s->so_error;
+}
+
+void stream_error_clear(struct sock *s, int gfd)
+{
+	(void)taken_natively(s, gfd);
+	s->so_error = 0;
 }

@@ -117,6 +117,17 @@ static enum trap_verdict up_now(struct trap *t, bool nonblock)
 	return tell_success(t);
 }
 
+/* The socket is as new, but for a binding. */
+static enum trap_verdict fail_now(struct trap *t)
+{
+	struct sock *s = t->sock;
+	int err = take_error(s);
+
+	nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
+	s->state = SOCK_FRESH;
+	return finish(t, err);
+}
+
 /* The first answer to an attempt that this call started or waits for, with the
  * guest end still unconnected. */
 static enum trap_verdict conclude(struct trap *t)
@@ -130,8 +141,7 @@ static enum trap_verdict conclude(struct trap *t)
 	case FAILED:
 		if (nonblock)
 			return fail_later(t);
-		s->state = SOCK_FRESH;
-		return finish(t, take_error(s));
+		return fail_now(t);
 	case PENDING:
 		break;
 	}
@@ -170,6 +180,7 @@ static enum trap_verdict start(struct trap *t, const struct nst_sockaddr *to)
 	listener_reap(t->sb, to->port);
 	s->state = SOCK_PARKED_CONNECT;
 	s->connect_told = false;
+	s->so_error = 0;
 	t->aux = AUX_STARTED;
 	e = nst_tcp_connect(s->tcp, to, sandbox_now(t->sb));
 	if (e != NST_E_INPROGRESS && e != NST_OK) {
@@ -204,8 +215,10 @@ static enum trap_verdict connecting_again(struct trap *t)
 static enum trap_verdict tell_failure(struct trap *t)
 {
 	struct sock *s = t->sock;
-	int err = s->so_error ? s->so_error : ECONNABORTED;
+	int err = stream_error(s, t->gfd);
 
+	nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
+	err = err ? err : ECONNABORTED;
 	sandbox_unlock(t->sb);
 	if (!trap_valid(t))
 		return TRAP_DONE;
@@ -214,9 +227,26 @@ static enum trap_verdict tell_failure(struct trap *t)
 	return answer(t, err);
 }
 
+/* LINUX: tcp_disconnect: what it cuts short leaves ECONNRESET behind. */
+static bool is_cut_short(const struct sock *s)
+{
+	switch (nst_tcp_state(s->tcp)) {
+	case NST_TCP_SYN_SENT:
+	case NST_TCP_SYN_RCVD:
+	case NST_TCP_ESTABLISHED:
+	case NST_TCP_FIN_WAIT1:
+	case NST_TCP_FIN_WAIT2:
+	case NST_TCP_CLOSE_WAIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static enum trap_verdict disconnect(struct trap *t)
 {
 	struct sock *s = t->sock;
+	int err;
 	bool renew = s->used_up || (s->state != SOCK_FRESH &&
 				    s->state != SOCK_PARKED_CONNECT);
 
@@ -224,13 +254,15 @@ static enum trap_verdict disconnect(struct trap *t)
 	if (s->dead)
 		return finish(t, 0);
 	listener_unlink(s);
+	err = is_cut_short(s) ? ECONNRESET : 0;
 	nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
 	trap_kick(s);
-	s->so_error = 0;
 	sandbox_unlock(t->sb);
 	if (renew && (!trap_valid(t) || backing_renew(t) < 0))
 		return answer(t, ENOBUFS);
-	return answer(t, 0);
+	sandbox_lock(t->sb);
+	s->so_error = err;
+	return finish(t, 0);
 }
 
 /* A fresh guest end for a socket that starts over; then starts. Entered
@@ -247,6 +279,19 @@ static enum trap_verdict start_over(struct trap *t,
 	if (t->sock->dead || t->sock->state != SOCK_FRESH)
 		return finish(t, EALREADY);
 	return start(t, to);
+}
+
+/* LINUX: a connection that is over before a call has told of it failed. */
+static enum trap_verdict connected_already(struct trap *t)
+{
+	struct sock *s = t->sock;
+	enum nst_tcp_state st = nst_tcp_state(s->tcp);
+
+	if (s->connect_told)
+		return finish(t, EISCONN);
+	if (st == NST_TCP_CLOSE || st == NST_TCP_TIME_WAIT)
+		return tell_failure(t);
+	return tell_success(t);
 }
 
 /* ---- the call ---- */
@@ -266,7 +311,7 @@ static enum trap_verdict by_state(struct trap *t, const struct nst_sockaddr *to)
 	case SOCK_CONNECTING:
 		return connecting_again(t);
 	case SOCK_CONNECTED:
-		return s->connect_told ? finish(t, EISCONN) : tell_success(t);
+		return connected_already(t);
 	case SOCK_FAILED:
 		return s->connect_told ? start_over(t, to) : tell_failure(t);
 	case SOCK_LISTENING:

@@ -41,7 +41,7 @@ static enum trap_verdict finish(struct trap *t, int64_t n,
 		recv_commit(t, r);
 	else if (rc == 0 && r->err) {
 		sandbox_lock(t->sb);
-		t->sock->so_error = 0;
+		stream_error_clear(t->sock, t->gfd);
 		sandbox_unlock(t->sb);
 	}
 	return TRAP_DONE;

@@ -77,8 +77,13 @@ static int shut_stream(struct trap *t, int how)
 	case SOCK_CONNECTING:
 	case SOCK_PARKED_CONNECT:
 		return shut_connecting(t);
-	case SOCK_LISTENING: /* writing only: no effect */
 	case SOCK_FRESH:
+		/* LINUX: it is shut down all the same. DEVIATION: a later
+		 * connect or listen undoes that. */
+		s->used_up = true;
+		(void)shutdown(t->gfd, how);
+		break;
+	case SOCK_LISTENING: /* writing only: no effect */
 	case SOCK_FAILED:
 		break;
 	}
@@ -118,7 +123,11 @@ static enum trap_verdict shut_listener(struct trap *t)
 	trap_kick(s);
 	sandbox_unlock(t->sb);
 	empty_queue(t);
+	/* Who waits in a native accept wakes up. The socket is as new. */
 	(void)shutdown(t->gfd, SHUT_RDWR);
+	if (!trap_valid(t))
+		return TRAP_DONE;
+	(void)!backing_renew(t);
 	return answer(t, 0);
 }
 
@@ -131,12 +140,11 @@ static int shut_datagram(struct trap *t, int how)
 	datagram_drain_guest(s);
 	if (s->dead)
 		return EBADF;
+	/* LINUX: without a peer it says so, and shuts down all the same. */
 	e = nst_dgram_shutdown(s->dgram, mask & 1, mask & 2);
-	if (e != NST_OK)
-		return errno_of(e);
 	s->shut |= mask;
 	(void)shutdown(t->gfd, how);
-	return 0;
+	return errno_of(e);
 }
 
 static int shut_locked(struct trap *t, int how)

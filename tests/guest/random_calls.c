@@ -22,7 +22,7 @@ static void op_socket(void)
 
 	if (!s)
 		return;
-	s->udp = pick(4) == 0;
+	*s = (struct slot){.udp = pick(4) == 0};
 	s->fd = socket(AF_INET, (s->udp ? SOCK_DGRAM : SOCK_STREAM) | flags, 0);
 	begin(flags ? "socket nonblock" : "socket", s);
 	result(s->fd < 0 ? -1 : 0, errno);
@@ -58,7 +58,7 @@ static void op_listen(void)
 	struct slot *s = open_slot();
 	int r;
 
-	if (!s)
+	if (!s || s->odd)
 		return;
 	r = listen(s->fd, 64);
 	begin("listen", s);
@@ -83,7 +83,7 @@ static void op_connect(void)
 {
 	struct slot *s = open_slot(), *to = pick(3) ? a_listener() : NULL;
 
-	if (s)
+	if (s && !s->odd)
 		connect_to(s, to || !pick(3) ? to : open_slot());
 }
 
@@ -98,6 +98,7 @@ static void op_disconnect(void)
 	r = connect(s->fd, &none, sizeof(none));
 	begin("disconnect", s);
 	result(r, errno);
+	show_error_of("error of", s);
 }
 
 static void accept_from(struct slot *l, bool with_address)
@@ -115,7 +116,7 @@ static void accept_from(struct slot *l, bool with_address)
 	fd = accept4(l->fd, with_address ? (void *)&a : NULL,
 		     with_address ? &n : NULL, pick(2) ? SOCK_NONBLOCK : 0);
 	if (fd >= 0)
-		*s = (struct slot){fd, false};
+		*s = (struct slot){.fd = fd};
 	else
 		s = NULL;
 	begin("accept from", l);
@@ -144,7 +145,7 @@ static void op_pair(void)
 	struct sockaddr_in a = loopback(0);
 
 	if (!l && (l = free_slot())) {
-		*l = (struct slot){socket(AF_INET, SOCK_STREAM, 0), false};
+		*l = (struct slot){.fd = socket(AF_INET, SOCK_STREAM, 0)};
 		bind(l->fd, (void *)&a, sizeof(a));
 		listen(l->fd, 64);
 	}
@@ -152,8 +153,8 @@ static void op_pair(void)
 	if (!l || !c)
 		return;
 	*c = (struct slot){
-	    socket(AF_INET, SOCK_STREAM | (pick(2) ? SOCK_NONBLOCK : 0), 0),
-	    false};
+	    .fd = socket(AF_INET, SOCK_STREAM | (pick(2) ? SOCK_NONBLOCK : 0),
+			 0)};
 	connect_to(c, l);
 	settle();
 	if (pick(4))
@@ -238,25 +239,32 @@ static void op_recv(void)
 {
 	struct slot *s = open_slot();
 
-	if (s)
+	if (s && !s->odd)
 		do_recv(s, 1 + pick(1500), pick(4) ? 0 : MSG_PEEK);
 }
 
-static void do_shutdown(struct slot *s)
+/* True: it had no connection. */
+static bool do_shutdown(struct slot *s)
 {
 	int how = (int)pick(3), r = shutdown(s->fd, how), err = errno;
 
 	begin("shutdown", s);
 	printf(" %d", how);
 	result(r, err);
+	return r < 0;
 }
 
 static void op_shutdown(void)
 {
 	struct slot *s = open_slot();
+	int i;
 
-	if (s)
-		do_shutdown(s);
+	if (!s)
+		return;
+	if (!do_shutdown(s) || s->udp)
+		return;
+	for (i = 0; i < SLOTS; i++)
+		slots[i].odd = slots[i].odd || same_socket(s, &slots[i]);
 }
 
 static void op_close(void)
@@ -278,7 +286,8 @@ static void op_dup(void)
 
 	if (!s || !to)
 		return;
-	*to = (struct slot){dup(s->fd), s->udp};
+	*to = *s;
+	to->fd = dup(s->fd);
 	begin("dup", s);
 	printf(" to %td", to - slots);
 	result(to->fd < 0 ? -1 : 0, errno);
@@ -290,7 +299,7 @@ static void op_fork(void)
 	unsigned what = pick(5), bytes = 1 + pick(600);
 	pid_t pid;
 
-	if (!s)
+	if (!s || s->odd || (what == 2 && !has_peer(s)))
 		return;
 	fflush(stdout);
 	pid = fork();
@@ -513,6 +522,7 @@ static void one_step(void)
 		at -= ops[i].weight;
 	ops[i].run();
 	settle();
+	take_ended_errors();
 	show_masks();
 }
 

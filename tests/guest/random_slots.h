@@ -8,12 +8,16 @@
 
 #include "guest.h"
 
+#include <sys/stat.h>
+
 #define SLOTS 7
 #define DEAD_PORT 9 /* discard: nobody is there */
 
 struct slot {
 	int fd; /* -1: free */
 	bool udp;
+	bool ended; /* the peer's FIN was seen, by a step before */
+	bool odd;   /* shut down while it had no connection */
 };
 
 static struct slot slots[SLOTS];
@@ -50,10 +54,17 @@ UNUSED static void settle(void)
  *   reading a stream without a connection: ENOTCONN, inside EINVAL;
  *   reading it after a failed connect: that error, inside ECONNRESET;
  *   writing without a connection: EPIPE, inside ENOTCONN;
- *   a UDP socket's pending error: the ICMP's, inside ECONNRESET.
+ *   a UDP socket's pending error: the ICMP's, inside ECONNRESET;
+ *   sending on a UDP socket without a peer: EDESTADDRREQ, inside ENOTCONN.
+ * Besides, POLLERR is not compared where the guest end cannot have it: after a
+ * reset behind the peer's FIN, and after connect(AF_UNSPEC); SO_ERROR is. And a
+ * stream that was shut down before it had a connection is not read, connected
+ * or made to listen: AF_UNIX would read otherwise, and starts afresh.
  */
 UNUSED static int same_word(const struct slot *s, bool reading, int err)
 {
+	if (s->udp && err == ENOTCONN)
+		return EDESTADDRREQ;
 	if (s->udp)
 		return err == ECONNRESET ? ECONNREFUSED : err;
 	if (reading && err == EINVAL)
@@ -93,6 +104,26 @@ UNUSED static const char *bits(int events)
 	return text;
 }
 
+UNUSED static void show_error_of(const char *why, const struct slot *s)
+{
+	int e = so_error(s->fd);
+
+	if (e == 0)
+		return;
+	begin(why, s);
+	result(e > 0 ? -1 : e, e);
+}
+
+/* The error of a reset behind a FIN: see same_word. */
+UNUSED static void take_ended_errors(void)
+{
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (slots[i].fd >= 0 && slots[i].ended)
+			show_error_of("error after the end", &slots[i]);
+}
+
 UNUSED static void show_masks(void)
 {
 	struct pollfd p = {.events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
@@ -102,8 +133,11 @@ UNUSED static void show_masks(void)
 	for (i = 0; i < SLOTS; i++) {
 		p.fd = slots[i].fd;
 		p.revents = 0;
-		if (p.fd >= 0 && poll(&p, 1, 0) >= 0)
-			printf(" %d=%s", i, bits(p.revents));
+		if (p.fd < 0 || poll(&p, 1, 0) < 0)
+			continue;
+		printf(" %d=%s", i, bits(p.revents));
+		if ((p.revents & (POLLRDHUP | POLLERR)) == POLLRDHUP)
+			slots[i].ended = !slots[i].udp;
 	}
 	printf("\n");
 }
@@ -147,6 +181,22 @@ UNUSED static struct slot *a_listener(void)
 		if (is_listening(&slots[(first + i) % SLOTS]))
 			return &slots[(first + i) % SLOTS];
 	return NULL;
+}
+
+UNUSED static bool same_socket(const struct slot *a, const struct slot *b)
+{
+	struct stat x, y;
+
+	return a->fd >= 0 && b->fd >= 0 && !fstat(a->fd, &x) &&
+	       !fstat(b->fd, &y) && x.st_ino == y.st_ino;
+}
+
+UNUSED static bool has_peer(const struct slot *s)
+{
+	struct sockaddr_in a;
+	socklen_t n = sizeof(a);
+
+	return !getpeername(s->fd, (void *)&a, &n);
 }
 
 UNUSED static struct sockaddr_in local_of(const struct slot *s)

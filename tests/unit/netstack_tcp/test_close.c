@@ -280,14 +280,29 @@ Test(close, shutdown_errors)
 	cr_assert_eq(nst_tcp_shutdown(w.tp, true, true, w.now), NST_E_NOTCONN);
 }
 
-Test(close, shut_rd_discards)
+/* LINUX: what arrives after SHUT_RD alone is queued as ever. */
+Test(close, shut_rd_keeps_data)
 {
 	w_connect(&w, O_NONE);
 	cr_assert_eq(nst_tcp_shutdown(w.tp, true, false, w.now), NST_OK);
 	w_in(&w, P | A, 1, 1, 500, 1000);
 	EXPECT(&w, A, 1, 501, 0);
-	cr_assert_eq(w_read(&w, 10), 0);
+	cr_assert_eq(w_read(&w, 10), 10);
 	ST(&w, ESTABLISHED);
+}
+
+/* LINUX: after SHUT_RDWR it is answered with RST. */
+Test(close, data_after_shut_rdwr_resets)
+{
+	w_connect(&w, O_NONE);
+	cr_assert_eq(nst_tcp_shutdown(w.tp, true, true, w.now), NST_OK);
+	EXPECT(&w, F | A, 1, 1, 0);
+	w_in(&w, A, 1, 2, 0, 1000);
+	ST(&w, FIN_WAIT2);
+	w_in(&w, P | A, 1, 2, 500, 1000);
+	EXPECT(&w, R, 2, 0, 0);
+	ST(&w, CLOSE);
+	cr_assert_eq(nst_sock_error(nst_tcp_sock(w.tp), true), NST_E_CONNRESET);
 }
 
 /* ---- TIME-WAIT ---- */
