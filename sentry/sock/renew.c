@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define RENEW_EPOLLS 64 /* epoll sets of one process that are looked after */
+#define RENEW_DUPS 64   /* copies of the descriptor, the same */
 
 struct epoll_reg {
 	int epfd; /* our dup */
@@ -133,15 +134,14 @@ static void regs_apply(struct regs *r, bool add)
 		close(r->v[i].epfd);
 }
 
-static bool guest_cloexec(const struct trap *t)
+static bool guest_cloexec(const struct trap *t, int number)
 {
 	char path[64], text[256];
 	const char *p;
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof path, "/proc/%u/fdinfo/%d", t->n.pid,
-		 trap_int(t, 0));
+	snprintf(path, sizeof path, "/proc/%u/fdinfo/%d", t->n.pid, number);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -204,29 +204,84 @@ static int make_end(struct trap *t, int *name_fd)
 	return fd;
 }
 
-int backing_renew(struct trap *t)
+/* ---- every number of the process that names the socket ---- */
+
+struct numbers {
+	int v[RENEW_DUPS];
+	size_t n;
+};
+
+/* The numbers besides the caller's own. */
+static void numbers_read(struct trap *t, struct numbers *nums)
+{
+	char path[48], own[64], other[64];
+	struct dirent *e;
+	ssize_t n, m;
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%u/fd/%d", t->n.pid, trap_int(t, 0));
+	n = readlink(path, own, sizeof own);
+	snprintf(path, sizeof path, "/proc/%u/fd", t->n.pid);
+	d = n > 0 ? opendir(path) : NULL;
+	while (d && nums->n < RENEW_DUPS && (e = readdir(d)) != NULL) {
+		int number = atoi(e->d_name);
+
+		if (e->d_name[0] == '.' || number == trap_int(t, 0))
+			continue;
+		m = readlinkat(dirfd(d), e->d_name, other, sizeof other);
+		if (m == n && memcmp(own, other, (size_t)n) == 0)
+			nums->v[nums->n++] = number;
+	}
+	if (d)
+		closedir(d);
+}
+
+static int replace(struct trap *t, int fd, int number)
 {
 	struct regs *r = calloc(1, sizeof *r);
-	int fd, name_fd = -1, err;
+	int err;
 
 	if (!r)
 		return -ENOMEM;
-	fd = make_end(t, &name_fd);
-	if (fd < 0) {
-		free(r);
-		return fd;
-	}
 	r->fd = fd;
-	r->number = trap_int(t, 0);
+	r->number = number;
 	regs_read(t, r);
-	err = trap_replace_fd(t, fd, r->number, guest_cloexec(t));
+	err = trap_replace_fd(t, fd, number, guest_cloexec(t, number));
 	regs_apply(r, err >= 0);
 	free(r);
+	return err;
+}
+
+/* Looked at again just before: another thread may use the number anew. */
+static void replace_dup(struct trap *t, int fd, int number, uint64_t cookie)
+{
+	int g = guest_fd_get(t->sb, (pid_t)t->n.pid, number);
+
+	if (g < 0)
+		return;
+	if (socket_cookie(g) == cookie)
+		(void)replace(t, fd, number);
+	close(g);
+}
+
+/* DEVIATION: copies in other processes stay with the used-up end. */
+int backing_renew(struct trap *t)
+{
+	uint64_t cookie = socket_cookie(t->gfd);
+	struct numbers nums = {.n = 0};
+	int name_fd = -1, err, fd = make_end(t, &name_fd);
+
+	if (fd < 0)
+		return fd;
+	numbers_read(t, &nums);
+	err = replace(t, fd, trap_int(t, 0));
 	if (err < 0) {
 		close(fd);
 		close(name_fd);
 		return err;
 	}
+	for (size_t i = 0; i < nums.n; i++)
+		replace_dup(t, fd, nums.v[i], cookie);
 	sandbox_lock(t->sb);
 	if (t->sock->dead)
 		close(name_fd);

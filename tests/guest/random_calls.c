@@ -191,7 +191,7 @@ static void op_send(void)
 {
 	struct slot *s = open_slot();
 
-	if (s)
+	if (s && (!s->udp || has_peer(s)))
 		do_send(s, 1 + pick(600));
 }
 
@@ -239,32 +239,41 @@ static void op_recv(void)
 {
 	struct slot *s = open_slot();
 
-	if (s && !s->odd)
+	if (s && !s->odd && !s->deaf)
 		do_recv(s, 1 + pick(1500), pick(4) ? 0 : MSG_PEEK);
 }
 
-/* True: it had no connection. */
-static bool do_shutdown(struct slot *s)
+static void do_shutdown(const struct slot *s, int how)
 {
-	int how = (int)pick(3), r = shutdown(s->fd, how), err = errno;
+	int r = shutdown(s->fd, how), err = errno;
 
 	begin("shutdown", s);
 	printf(" %d", how);
 	result(r, err);
-	return r < 0;
+}
+
+/* What shutdown(s, how) means for all that are the same socket. */
+static void note_shutdown(const struct slot *s, int how)
+{
+	bool connected = has_peer(s);
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (!s->udp && same_socket(s, &slots[i])) {
+			slots[i].deaf |= how != SHUT_WR;
+			slots[i].odd |= !connected && !is_listening(s);
+		}
 }
 
 static void op_shutdown(void)
 {
 	struct slot *s = open_slot();
-	int i;
+	int how = (int)pick(3);
 
 	if (!s)
 		return;
-	if (!do_shutdown(s) || s->udp)
-		return;
-	for (i = 0; i < SLOTS; i++)
-		slots[i].odd = slots[i].odd || same_socket(s, &slots[i]);
+	note_shutdown(s, how);
+	do_shutdown(s, how);
 }
 
 static void op_close(void)
@@ -293,25 +302,32 @@ static void op_dup(void)
 	result(to->fd < 0 ? -1 : 0, errno);
 }
 
+static void in_child(struct slot *s, unsigned what, unsigned n)
+{
+	if (what == 0 && (!s->udp || has_peer(s)))
+		do_send(s, 1 + n);
+	else if (what == 1 && !s->odd && !s->deaf)
+		do_recv(s, 1 + n, 0);
+	else if (what == 2)
+		do_shutdown(s, (int)(n % 3));
+	else if (what == 3 && !s->odd)
+		connect_to(s, a_listener());
+}
+
 static void op_fork(void)
 {
 	struct slot *s = open_slot();
-	unsigned what = pick(5), bytes = 1 + pick(600);
+	unsigned what = pick(5), n = pick(600);
 	pid_t pid;
 
-	if (!s || s->odd || (what == 2 && !has_peer(s)))
+	if (!s)
 		return;
+	if (what == 2)
+		note_shutdown(s, (int)(n % 3));
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		if (what == 0)
-			do_send(s, bytes);
-		else if (what == 1)
-			do_recv(s, bytes, 0);
-		else if (what == 2)
-			do_shutdown(s);
-		else if (what == 3)
-			connect_to(s, a_listener());
+		in_child(s, what, n);
 		fflush(stdout);
 		_exit(0);
 	}

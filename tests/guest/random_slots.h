@@ -17,6 +17,7 @@ struct slot {
 	int fd; /* -1: free */
 	bool udp;
 	bool ended; /* the peer's FIN was seen, by a step before */
+	bool deaf;  /* its reading side was shut down */
 	bool odd;   /* shut down while it had no connection */
 };
 
@@ -54,17 +55,15 @@ UNUSED static void settle(void)
  *   reading a stream without a connection: ENOTCONN, inside EINVAL;
  *   reading it after a failed connect: that error, inside ECONNRESET;
  *   writing without a connection: EPIPE, inside ENOTCONN;
- *   a UDP socket's pending error: the ICMP's, inside ECONNRESET;
- *   sending on a UDP socket without a peer: EDESTADDRREQ, inside ENOTCONN.
+ *   a UDP socket's pending error: the ICMP's, inside ECONNRESET.
  * Besides, POLLERR is not compared where the guest end cannot have it: after a
- * reset behind the peer's FIN, and after connect(AF_UNSPEC); SO_ERROR is. And a
- * stream that was shut down before it had a connection is not read, connected
- * or made to listen: AF_UNIX would read otherwise, and starts afresh.
+ * reset behind the peer's FIN, and after connect(AF_UNSPEC); SO_ERROR is. And
+ * these are not done: sending on a UDP socket without a peer; reading a stream
+ * whose reading side was shut down (what arrives then is readable natively);
+ * reading, connecting and listening after a shutdown that had no connection.
  */
 UNUSED static int same_word(const struct slot *s, bool reading, int err)
 {
-	if (s->udp && err == ENOTCONN)
-		return EDESTADDRREQ;
 	if (s->udp)
 		return err == ECONNRESET ? ECONNREFUSED : err;
 	if (reading && err == EINVAL)
