@@ -31,7 +31,8 @@ static void check(const struct sock_fprog *marked, uint64_t magic)
 		memcpy(f, marked->filter, bytes);
 		filter_patch(f, marked->len, magic);
 	}
-	if (!f || real.len != marked->len || memcmp(f, real.filter, bytes)) {
+	if (!f || real.len != marked->len ||
+	    memcmp(f, real.filter, bytes) != 0) {
 		fprintf(stderr,
 			"filter_gen: the program depends on the magic "
 			"%llx in another way than by its value\n",
