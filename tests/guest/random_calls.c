@@ -308,7 +308,7 @@ static void in_child(struct slot *s, unsigned what, unsigned n)
 		do_send(s, 1 + n);
 	else if (what == 1 && !s->odd && !s->deaf)
 		do_recv(s, 1 + n, 0);
-	else if (what == 2)
+	else if (what == 2 && !is_listening(s))
 		do_shutdown(s, (int)(n % 3));
 	else if (what == 3 && !s->odd)
 		connect_to(s, a_listener());

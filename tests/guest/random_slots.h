@@ -34,18 +34,19 @@ UNUSED static unsigned pick(unsigned n)
 	return (unsigned)((state >> 20) % n);
 }
 
-/* Twice: what the first round trip has woken may cause something itself. */
+/* Several times: what a round trip has woken may cause something itself. */
 UNUSED static void settle(void)
 {
+	struct timespec t = {0, 500000};
 	char c = 'b';
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		if (write(barrier[0], &c, 1) != 1 ||
 		    read(barrier[1], &c, 1) != 1 ||
 		    write(barrier[1], &c, 1) != 1 ||
 		    read(barrier[0], &c, 1) != 1)
 			die("settle");
-		sleep_ms(1);
+		nanosleep(&t, NULL);
 	}
 }
 
@@ -58,7 +59,8 @@ UNUSED static void settle(void)
  *   a UDP socket's pending error: the ICMP's, inside ECONNRESET.
  * Besides, POLLERR is not compared where the guest end cannot have it: after a
  * reset behind the peer's FIN, and after connect(AF_UNSPEC); SO_ERROR is. And
- * these are not done: sending on a UDP socket without a peer; reading a stream
+ * these are not done: sending on a UDP socket without a peer; a child shutting
+ * down its parent's listener; reading a stream
  * whose reading side was shut down (what arrives then is readable natively);
  * reading, connecting and listening after a shutdown that had no connection.
  */
