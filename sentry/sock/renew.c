@@ -136,20 +136,12 @@ static void regs_apply(struct regs *r, bool add)
 
 static bool guest_cloexec(const struct trap *t, int number)
 {
-	char path[64], text[256];
+	char leaf[32], text[256];
 	const char *p;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof path, "/proc/%u/fdinfo/%d", t->n.pid, number);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	snprintf(leaf, sizeof leaf, "fdinfo/%d", number);
+	if (!guest_proc_text((pid_t)t->n.pid, leaf, text, sizeof text))
 		return false;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
 	p = strstr(text, "flags:");
 	return p && (strtol(p + 6, NULL, 8) & O_CLOEXEC);
 }

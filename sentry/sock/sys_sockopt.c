@@ -4,34 +4,22 @@
 #include "sentry/sock/sockopt.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sentry/core/errmap.h"
 #include "shim/abi.h"
 
 bool guest_capable(const struct trap *t, int cap)
 {
-	char path[64], buf[4096];
+	char buf[4096];
 	const char *p;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)t->n.pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!guest_proc_text((pid_t)t->n.pid, "status", buf, sizeof(buf)))
 		return false;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
 	p = strstr(buf, "\nCapEff:");
 	return p && (strtoull(p + 8, NULL, 16) >> cap & 1);
 }

@@ -10,9 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,26 +26,6 @@ uint64_t socket_cookie(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
 		return 0;
 	return cookie;
-}
-
-pid_t guest_tgid(pid_t tid)
-{
-	char path[32], text[1024];
-	const char *p;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/status", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return tid;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return tid;
-	text[n] = '\0';
-	p = strstr(text, "\nTgid:");
-	return p ? (pid_t)strtol(p + 6, NULL, 10) : tid;
 }
 
 void guest_signal(pid_t tid, int sig)

@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,20 +36,11 @@ static pid_t number_of(const char *name)
 /* Parent's number: the second field after the command's closing bracket. */
 static pid_t parent_of(pid_t pid)
 {
-	char path[32], text[512];
+	char text[512];
 	const char *p;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!guest_proc_text(pid, "stat", text, sizeof text))
 		return 0;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
 	p = strrchr(text, ')');
 	if (!p || strlen(p) < 4)
 		return 0;

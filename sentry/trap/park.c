@@ -16,8 +16,6 @@
 #include "sentry/trap/trap_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -212,20 +210,11 @@ static uint64_t status_mask(const char *status, const char *key)
 
 static enum pending signal_pending(pid_t tid)
 {
-	char path[32], text[4096];
+	char text[4096];
 	uint64_t deaf;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof path, "/proc/%d/status", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!guest_proc_text(tid, "status", text, sizeof text))
 		return PENDING_NONE;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return PENDING_NONE;
-	text[n] = '\0';
 	deaf = status_mask(text, "\nSigBlk:") | status_mask(text, "\nSigIgn:");
 	if (status_mask(text, "\nSigPnd:") & ~deaf)
 		return PENDING_THREAD;

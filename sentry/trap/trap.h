@@ -112,6 +112,8 @@ uint64_t socket_cookie(int fd); /* 0 on error */
 typedef bool (*guest_fd_match)(void *arg, int dup);
 int guest_fd_scan(struct sandbox *sb, guest_fd_match fn, void *arg, pid_t *tid,
 		  int *fd);
+/* /proc/PID/LEAF as a string, as much as fits; false: there is none. */
+bool guest_proc_text(pid_t pid, const char *leaf, char *buf, size_t size);
 /* Thread group of a guest thread (for signals: SIGPIPE). */
 pid_t guest_tgid(pid_t tid);
 void guest_signal(pid_t tid, int sig); /* tgkill to the calling thread */
