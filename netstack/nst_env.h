@@ -24,6 +24,8 @@ struct nst_env {
 	void *ctx;
 	/* Zeroed memory, or NULL. `bytes` is passed back to free. */
 	void *(*alloc)(void *ctx, size_t bytes);
+	/* The same with any contents, for large buffers; NULL: alloc is. */
+	void *(*alloc_raw)(void *ctx, size_t bytes);
 	void (*free)(void *ctx, void *p, size_t bytes);
 	/* Unpredictable bytes (tests: a seeded generator). Cannot fail. */
 	void (*random)(void *ctx, void *buf, size_t bytes);

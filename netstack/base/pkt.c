@@ -134,7 +134,7 @@ static bool grow(struct nst_pkt *pkt, uint32_t cap)
 
 	if (cap > 2 * PKT_MAX_BYTES)
 		return false;
-	head = nst_alloc(pkt->env, cap);
+	head = nst_alloc_raw(pkt->env, cap);
 	if (!head)
 		return false;
 	memcpy(head, pkt->head, pkt->off + pkt->len);

@@ -50,6 +50,11 @@ static inline void *nst_alloc(const struct nst_env *env, size_t bytes)
 {
 	return env->alloc(env->ctx, bytes);
 }
+static inline void *nst_alloc_raw(const struct nst_env *env, size_t bytes)
+{
+	return env->alloc_raw ? env->alloc_raw(env->ctx, bytes)
+			      : env->alloc(env->ctx, bytes);
+}
 static inline void nst_release(const struct nst_env *env, void *p, size_t bytes)
 {
 	if (p)

@@ -53,7 +53,7 @@ void tcp_buf_init(struct nst_tcp *tp)
 
 static void *ring_alloc(const struct nst_tcp *tp, uint32_t size)
 {
-	return nst_alloc(tp->sk.st->env, size + TCP_RING_TRAILER);
+	return nst_alloc_raw(tp->sk.st->env, size + TCP_RING_TRAILER);
 }
 
 static void rcv_release(struct nst_tcp *tp)

@@ -9,11 +9,16 @@
  */
 #include "sentry/core/sandbox.h"
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RANDOM_BLOCK_BYTES 1024
+
+#define KEEP_BYTES (8 << 20)
+#define TOP_PAD_BYTES (256 << 10)
+#define MMAP_BYTES (1 << 20)
 
 static uint8_t random_block[RANDOM_BLOCK_BYTES];
 static size_t random_left;
@@ -22,6 +27,12 @@ static void *env_alloc(void *ctx, size_t bytes)
 {
 	(void)ctx;
 	return calloc(1, bytes);
+}
+
+static void *env_alloc_raw(void *ctx, size_t bytes)
+{
+	(void)ctx;
+	return malloc(bytes);
 }
 
 static void env_free(void *ctx, void *p, size_t bytes)
@@ -66,11 +77,26 @@ static void env_event(void *ctx, void *user, uint32_t events)
 		owner_mark(ctx, user, events);
 }
 
+/*
+ * Rings come and go with connections. What glibc does by itself (a heap for
+ * each thread, trimmed at 128 KiB, larger pieces mapped and unmapped) costs a
+ * page fault for each 4 KiB of them, every time.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	mallopt(M_TOP_PAD, TOP_PAD_BYTES);
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+}
+
 void sandbox_env_init(struct sandbox *sb)
 {
+	keep_memory();
 	sb->env = (struct nst_env){
 	    .ctx = sb,
 	    .alloc = env_alloc,
+	    .alloc_raw = env_alloc_raw,
 	    .free = env_free,
 	    .random = env_random,
 	    .hash = env_hash,

@@ -79,6 +79,13 @@ static void *pair_alloc(void *ctx, size_t bytes)
 	return p->env.alloc(p->env.ctx, bytes);
 }
 
+static void *pair_alloc_raw(void *ctx, size_t bytes)
+{
+	struct pair *p = ctx;
+
+	return p->env.alloc_raw(p->env.ctx, bytes);
+}
+
 /* Owning a packet frees its old linear buffer: hence the look at refs, which
  * ends the recursion, and nothing above changes a queue's order. */
 static void pair_env_free(void *ctx, void *mem, size_t bytes)
@@ -120,6 +127,7 @@ static void env_decorate(struct pair *p)
 	p->sb->env = (struct nst_env){
 	    .ctx = p,
 	    .alloc = pair_alloc,
+	    .alloc_raw = p->env.alloc_raw ? pair_alloc_raw : NULL,
 	    .free = pair_env_free,
 	    .random = pair_random,
 	    .hash = pair_hash,

@@ -53,6 +53,16 @@ static void *env_alloc(void *ctx, size_t bytes)
 	return p + BLOCK_HEADER;
 }
 
+/* Nothing may rely on zeros. */
+static void *env_alloc_raw(void *ctx, size_t bytes)
+{
+	void *p = env_alloc(ctx, bytes);
+
+	if (p)
+		memset(p, 0xcd, bytes);
+	return p;
+}
+
 static void env_free(void *ctx, void *p, size_t bytes)
 {
 	struct testenv *te = ctx;
@@ -119,6 +129,7 @@ void testenv_init(struct testenv *te, uint64_t seed)
 	te->env = (struct nst_env){
 	    .ctx = te,
 	    .alloc = env_alloc,
+	    .alloc_raw = env_alloc_raw,
 	    .free = env_free,
 	    .random = env_random,
 	    .hash = env_hash,
