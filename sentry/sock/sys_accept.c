@@ -13,12 +13,6 @@
 
 #include "sentry/loop/loop.h"
 
-static enum trap_verdict answer_err(struct trap *t, int err)
-{
-	(void)trap_reply_err(t, err);
-	return TRAP_DONE;
-}
-
 static int flags_of(const struct trap *t)
 {
 	return t->n.data.nr == SYS_accept4 ? trap_int(t, 3) : 0;
@@ -127,9 +121,9 @@ static void accepted(struct trap *t, int g)
 static enum trap_verdict wait_for_one(struct trap *t)
 {
 	if (t->interrupted)
-		return answer_err(t, trap_intr_errno(t));
+		return trap_answer(t, -trap_intr_errno(t));
 	if (t->expired || trap_nonblock(t))
-		return answer_err(t, EAGAIN);
+		return trap_answer(t, -EAGAIN);
 	trap_set_deadline(t, SO_RCVTIMEO);
 	return TRAP_PARK;
 }
@@ -139,10 +133,10 @@ enum trap_verdict sys_accept(struct trap *t)
 	int err, g;
 
 	if (flags_of(t) & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
-		return answer_err(t, EINVAL);
+		return trap_answer(t, -EINVAL);
 	err = fill_queue(t);
 	if (err)
-		return answer_err(t, err);
+		return trap_answer(t, -err);
 	/* Not for a thread that is gone: nobody would take the connection. */
 	if (!trap_valid(t))
 		return TRAP_DONE;
@@ -150,7 +144,7 @@ enum trap_verdict sys_accept(struct trap *t)
 	if (g == -EAGAIN)
 		return wait_for_one(t);
 	if (g < 0)
-		return answer_err(t, -g);
+		return trap_answer(t, g);
 	accepted(t, g);
 	return TRAP_DONE;
 }

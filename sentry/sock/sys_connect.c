@@ -21,20 +21,11 @@ enum outcome { PENDING, UP, FAILED };
 /* t->aux bits */
 #define AUX_STARTED 1u /* this call started the attempt */
 
-static enum trap_verdict answer(struct trap *t, int err)
-{
-	if (err)
-		(void)trap_reply_err(t, err);
-	else
-		(void)trap_reply(t, 0);
-	return TRAP_DONE;
-}
-
 /* Unlocks and answers. */
 static enum trap_verdict finish(struct trap *t, int err)
 {
 	sandbox_unlock(t->sb);
-	return answer(t, err);
+	return trap_answer(t, -err);
 }
 
 static enum outcome outcome_of(const struct sock *s)
@@ -223,8 +214,8 @@ static enum trap_verdict tell_failure(struct trap *t)
 	if (!trap_valid(t))
 		return TRAP_DONE;
 	if (backing_renew(t) < 0)
-		return answer(t, ENOBUFS);
-	return answer(t, err);
+		return trap_answer(t, -ENOBUFS);
+	return trap_answer(t, -err);
 }
 
 /* LINUX: tcp_disconnect: what it cuts short leaves ECONNRESET behind. */
@@ -259,7 +250,7 @@ static enum trap_verdict disconnect(struct trap *t)
 	trap_kick(s);
 	sandbox_unlock(t->sb);
 	if (renew && (!trap_valid(t) || backing_renew(t) < 0))
-		return answer(t, ENOBUFS);
+		return trap_answer(t, -ENOBUFS);
 	sandbox_lock(t->sb);
 	s->so_error = err;
 	return finish(t, 0);
@@ -274,7 +265,7 @@ static enum trap_verdict start_over(struct trap *t,
 	if (!trap_valid(t))
 		return TRAP_DONE;
 	if (backing_renew(t) < 0)
-		return answer(t, ENOBUFS);
+		return trap_answer(t, -ENOBUFS);
 	sandbox_lock(t->sb);
 	if (t->sock->dead || t->sock->state != SOCK_FRESH)
 		return finish(t, EALREADY);
@@ -333,7 +324,7 @@ enum trap_verdict sys_connect_stream(struct trap *t)
 			return TRAP_DONE;
 	}
 	if (err < 0)
-		return answer(t, -err);
+		return trap_answer(t, err);
 	if (!t->retry && !trap_valid(t))
 		return TRAP_DONE;
 	sandbox_lock(t->sb);

@@ -11,15 +11,6 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-static enum trap_verdict reply(struct trap *t, int rc)
-{
-	if (rc < 0)
-		(void)trap_reply_err(t, -rc);
-	else
-		(void)trap_reply(t, rc);
-	return TRAP_DONE;
-}
-
 /* Bytes that left the guest's hands, not acknowledged yet: what is still in
  * the byte pipe counts, being neither sent nor lost. */
 static int stream_outq(struct sock *s, bool unsent, int *v)
@@ -67,7 +58,7 @@ static enum trap_verdict answer_query(struct trap *t, unsigned cmd)
 	sandbox_unlock(t->sb);
 	if (rc == 0)
 		rc = trap_write(t, trap_arg(t, 2), &v, sizeof(v));
-	return reply(t, rc);
+	return trap_answer(t, rc);
 }
 
 enum trap_verdict sys_ioctl(struct trap *t)
@@ -86,12 +77,12 @@ enum trap_verdict sys_ioctl(struct trap *t)
 	case SIOCATMARK:
 		return answer_query(t, cmd);
 	case SIOCGIFCONF:
-		return reply(t, if_conf(t));
+		return trap_answer(t, if_conf(t));
 	default:
 		if (!if_is_ioctl(cmd)) {
 			(void)trap_reply_continue(t);
 			return TRAP_DONE;
 		}
-		return reply(t, if_ioctl(t, cmd));
+		return trap_answer(t, if_ioctl(t, cmd));
 	}
 }

@@ -12,15 +12,6 @@
 
 #include "sentry/core/errmap.h"
 
-static enum trap_verdict answer(struct trap *t, int err)
-{
-	if (err)
-		(void)trap_reply_err(t, err);
-	else
-		(void)trap_reply(t, 0);
-	return TRAP_DONE;
-}
-
 /* LINUX: bind on AF_INET takes AF_UNSPEC for AF_INET when the address is
  * 0.0.0.0. */
 static int unspec_to_any(const struct trap *t, struct nst_sockaddr *a)
@@ -63,11 +54,11 @@ enum trap_verdict sys_bind(struct trap *t)
 	if (err == -ESRCH || (err == 0 && !trap_valid(t)))
 		return TRAP_DONE;
 	if (err < 0)
-		return answer(t, -err);
+		return trap_answer(t, err);
 	sandbox_lock(t->sb);
 	err = bind_now(t->sock, &a);
 	sandbox_unlock(t->sb);
-	return answer(t, err);
+	return trap_answer(t, -err);
 }
 
 static enum nst_err listen_netstack(struct sock *s, int backlog)
@@ -111,15 +102,15 @@ enum trap_verdict sys_listen(struct trap *t)
 	int err;
 
 	if (s->type != SOCK_STREAM)
-		return answer(t, EOPNOTSUPP);
+		return trap_answer(t, -EOPNOTSUPP);
 	sandbox_lock(t->sb);
 	renew = s->used_up && (s->state == SOCK_FRESH ||
 			       (s->state == SOCK_FAILED && s->connect_told));
 	sandbox_unlock(t->sb);
 	if (renew && backing_renew(t) < 0)
-		return answer(t, ENOBUFS);
+		return trap_answer(t, -ENOBUFS);
 	sandbox_lock(t->sb);
 	err = listen_now(t, trap_int(t, 1));
 	sandbox_unlock(t->sb);
-	return answer(t, err);
+	return trap_answer(t, -err);
 }

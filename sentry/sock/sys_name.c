@@ -6,12 +6,6 @@
 
 #include "sentry/core/errmap.h"
 
-static enum trap_verdict fail(struct trap *t, int err)
-{
-	(void)trap_reply_err(t, err);
-	return TRAP_DONE;
-}
-
 static enum trap_verdict write_name(struct trap *t,
 				    const struct nst_sockaddr *a)
 {
@@ -19,7 +13,7 @@ static enum trap_verdict write_name(struct trap *t,
 				     t->sock->domain, a, false);
 
 	if (rc < 0)
-		return fail(t, -rc);
+		return trap_answer(t, rc);
 	(void)trap_reply(t, 0);
 	return TRAP_DONE;
 }
@@ -32,7 +26,7 @@ enum trap_verdict sys_getsockname(struct trap *t)
 	sandbox_lock(t->sb);
 	if (s->dead) {
 		sandbox_unlock(t->sb);
-		return fail(t, EBADF);
+		return trap_answer(t, -EBADF);
 	}
 	nst_sock_local(sock_nst(s), &a);
 	sandbox_unlock(t->sb);
@@ -65,13 +59,13 @@ enum trap_verdict sys_getpeername(struct trap *t)
 	sandbox_lock(t->sb);
 	if (s->dead) {
 		sandbox_unlock(t->sb);
-		return fail(t, EBADF);
+		return trap_answer(t, -EBADF);
 	}
 	if (!s->tcp || stream_has_peer(s))
 		e = nst_sock_remote(sock_nst(s), &a);
 	sandbox_unlock(t->sb);
 	if (e != NST_OK)
-		return fail(t, errno_of(e));
+		return trap_answer(t, -errno_of(e));
 	if (s->type == SOCK_RAW)
 		a.port = 0;
 	return write_name(t, &a);

@@ -10,23 +10,11 @@
 #include <stddef.h>
 #include <time.h>
 
-static enum trap_verdict fail(struct trap *t, int64_t err)
-{
-	(void)trap_reply_err(t, (int)-err);
-	return TRAP_DONE;
-}
-
-static enum trap_verdict answer(struct trap *t, int64_t value)
-{
-	(void)trap_reply(t, value);
-	return TRAP_DONE;
-}
-
 static enum trap_verdict interrupted(struct trap *t)
 {
 	if (t->aux > 0)
-		return answer(t, (int64_t)t->aux);
-	return fail(t, -trap_intr_errno(t));
+		return trap_answer(t, (int64_t)t->aux);
+	return trap_answer(t, -trap_intr_errno(t));
 }
 
 /* Replies with n, then consumes or rolls back. */
@@ -165,7 +153,7 @@ enum trap_verdict sys_recvfrom(struct trap *t)
 	struct msg m;
 
 	if (!sc)
-		return fail(t, -ENOMEM);
+		return trap_answer(t, -ENOMEM);
 	if (t->interrupted)
 		return interrupted(t);
 	msg_of_buffer(trap_arg(t, 1), trap_arg(t, 2), trap_arg(t, 4), 0, sc,
@@ -181,12 +169,12 @@ enum trap_verdict sys_recvmsg(struct trap *t)
 	int rc;
 
 	if (!sc)
-		return fail(t, -ENOMEM);
+		return trap_answer(t, -ENOMEM);
 	if (t->interrupted)
 		return interrupted(t);
 	rc = msg_read(t, trap_arg(t, 1), sc, &m);
 	if (rc < 0)
-		return fail(t, rc);
+		return trap_answer(t, rc);
 	return recv_and_reply(t, &m, 0, (unsigned)trap_int(t, 2), sc);
 }
 
@@ -302,7 +290,7 @@ enum trap_verdict sys_recvmmsg(struct trap *t)
 	int64_t n;
 
 	if (!sc)
-		return fail(t, -ENOMEM);
+		return trap_answer(t, -ENOMEM);
 	if (t->interrupted)
 		return interrupted(t);
 	if (vlen > SCRATCH_IOV)

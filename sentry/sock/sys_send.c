@@ -10,18 +10,6 @@
 #include <signal.h>
 #include <stddef.h>
 
-static enum trap_verdict fail(struct trap *t, int64_t err)
-{
-	(void)trap_reply_err(t, (int)-err);
-	return TRAP_DONE;
-}
-
-static enum trap_verdict answer(struct trap *t, int64_t value)
-{
-	(void)trap_reply(t, value);
-	return TRAP_DONE;
-}
-
 static enum trap_verdict native(struct trap *t)
 {
 	(void)trap_reply_continue(t);
@@ -31,8 +19,8 @@ static enum trap_verdict native(struct trap *t)
 static enum trap_verdict interrupted(struct trap *t)
 {
 	if (t->aux > 0)
-		return answer(t, (int64_t)t->aux);
-	return fail(t, -trap_intr_errno(t));
+		return trap_answer(t, (int64_t)t->aux);
+	return trap_answer(t, -trap_intr_errno(t));
 }
 
 /* LINUX: streams raise SIGPIPE, datagram sockets do not. */
@@ -41,7 +29,7 @@ static enum trap_verdict fail_send(struct trap *t, int64_t err, unsigned flags)
 	if (err == -EPIPE && t->sock->type == SOCK_STREAM &&
 	    !(flags & MSG_NOSIGNAL))
 		guest_signal((pid_t)t->n.pid, SIGPIPE);
-	return fail(t, err);
+	return trap_answer(t, err);
 }
 
 static enum trap_verdict send_all(struct trap *t, struct msg *m, unsigned flags,
@@ -61,10 +49,11 @@ static enum trap_verdict send_all(struct trap *t, struct msg *m, unsigned flags,
 		msg_advance(m, (size_t)n);
 	} while (m->total > 0);
 	if (m->total == 0 || (n < 0 && n != -EAGAIN && t->aux > 0))
-		return answer(t, (int64_t)t->aux);
+		return trap_answer(t, (int64_t)t->aux);
 	if (n == -EAGAIN && trap_may_wait(t, flags, SO_SNDTIMEO))
 		return TRAP_PARK;
-	return t->aux > 0 ? answer(t, (int64_t)t->aux) : fail_send(t, n, flags);
+	return t->aux > 0 ? trap_answer(t, (int64_t)t->aux)
+			  : fail_send(t, n, flags);
 }
 
 static enum trap_verdict send_one(struct trap *t, struct msg *m, unsigned flags,
@@ -77,7 +66,7 @@ static enum trap_verdict send_one(struct trap *t, struct msg *m, unsigned flags,
 	n = send_datagram(t, m, flags, sc);
 	if (n == -EAGAIN && trap_may_wait(t, flags, SO_SNDTIMEO))
 		return TRAP_PARK;
-	return n < 0 ? fail_send(t, n, flags) : answer(t, n);
+	return n < 0 ? fail_send(t, n, flags) : trap_answer(t, n);
 }
 
 enum trap_verdict sys_sendto(struct trap *t)
@@ -86,13 +75,13 @@ enum trap_verdict sys_sendto(struct trap *t)
 	struct msg m;
 
 	if (!sc)
-		return fail(t, -ENOMEM);
+		return trap_answer(t, -ENOMEM);
 	if (t->interrupted)
 		return interrupted(t);
 	msg_of_buffer(trap_arg(t, 1), trap_arg(t, 2), trap_arg(t, 4),
 		      (uint32_t)trap_arg(t, 5), sc, &m);
 	if (m.namelen > sizeof(struct sockaddr_storage))
-		return fail(t, -EINVAL);
+		return trap_answer(t, -EINVAL);
 	return send_one(t, &m, (unsigned)trap_int(t, 3), sc);
 }
 
@@ -114,12 +103,12 @@ enum trap_verdict sys_sendmsg(struct trap *t)
 	int rc;
 
 	if (!sc)
-		return fail(t, -ENOMEM);
+		return trap_answer(t, -ENOMEM);
 	if (t->interrupted)
 		return interrupted(t);
 	rc = read_send_msg(t, trap_arg(t, 1), sc, &m);
 	if (rc < 0)
-		return fail(t, rc);
+		return trap_answer(t, rc);
 	return send_one(t, &m, (unsigned)trap_int(t, 2), sc);
 }
 
@@ -154,7 +143,7 @@ enum trap_verdict sys_sendmmsg(struct trap *t)
 	int64_t n = 0;
 
 	if (!sc)
-		return fail(t, -ENOMEM);
+		return trap_answer(t, -ENOMEM);
 	if (t->interrupted)
 		return interrupted(t);
 	if (vlen > SCRATCH_IOV)
@@ -166,8 +155,9 @@ enum trap_verdict sys_sendmmsg(struct trap *t)
 		t->aux++;
 	}
 	if (t->aux == vlen || n >= 0)
-		return answer(t, (int64_t)t->aux);
+		return trap_answer(t, (int64_t)t->aux);
 	if (n == -EAGAIN && trap_may_wait(t, flags, SO_SNDTIMEO))
 		return TRAP_PARK;
-	return t->aux > 0 ? answer(t, (int64_t)t->aux) : fail_send(t, n, flags);
+	return t->aux > 0 ? trap_answer(t, (int64_t)t->aux)
+			  : fail_send(t, n, flags);
 }

@@ -13,15 +13,6 @@
 #include "sentry/core/errmap.h"
 #include "sentry/loop/loop.h"
 
-static enum trap_verdict answer(struct trap *t, int err)
-{
-	if (err)
-		(void)trap_reply_err(t, err);
-	else
-		(void)trap_reply(t, 0);
-	return TRAP_DONE;
-}
-
 /* how as the kernel's mask: 1 read, 2 write. */
 static unsigned mask_of(int how)
 {
@@ -114,7 +105,7 @@ static enum trap_verdict shut_listener(struct trap *t)
 	sandbox_lock(t->sb);
 	if (s->dead || s->state != SOCK_LISTENING) {
 		sandbox_unlock(t->sb);
-		return answer(t, s->dead ? EBADF : ENOTCONN);
+		return trap_answer(t, s->dead ? -EBADF : -ENOTCONN);
 	}
 	listener_unlink(s);
 	nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
@@ -128,7 +119,7 @@ static enum trap_verdict shut_listener(struct trap *t)
 	if (!trap_valid(t))
 		return TRAP_DONE;
 	(void)!backing_renew(t);
-	return answer(t, 0);
+	return trap_answer(t, 0);
 }
 
 static int shut_datagram(struct trap *t, int how)
@@ -162,7 +153,7 @@ enum trap_verdict sys_shutdown(struct trap *t)
 	bool listening;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
-		return answer(t, EINVAL);
+		return trap_answer(t, -EINVAL);
 	sandbox_lock(t->sb);
 	listening = t->sock->state == SOCK_LISTENING && (mask_of(how) & 1);
 	if (listening) {
@@ -171,5 +162,5 @@ enum trap_verdict sys_shutdown(struct trap *t)
 	}
 	err = shut_locked(t, how);
 	sandbox_unlock(t->sb);
-	return answer(t, err);
+	return trap_answer(t, -err);
 }

@@ -24,15 +24,6 @@ bool guest_capable(const struct trap *t, int cap)
 	return p && (strtoull(p + 8, NULL, 16) >> cap & 1);
 }
 
-static enum trap_verdict reply(struct trap *t, int rc)
-{
-	if (rc < 0)
-		(void)trap_reply_err(t, -rc);
-	else
-		(void)trap_reply(t, rc);
-	return TRAP_DONE;
-}
-
 /* Options of the guest end itself: the host kernel serves them as it would
  * for a network socket. LINUX: raw and ping sockets have no SO_PEEK_OFF. */
 static bool is_native(const struct sock *s, int level, int name)
@@ -230,7 +221,7 @@ enum trap_verdict sys_setsockopt(struct trap *t)
 	int rc;
 
 	if (len < 0)
-		return reply(t, -EINVAL);
+		return trap_answer(t, -EINVAL);
 	if (is_native(t->sock, level, name)) {
 		(void)trap_reply_continue(t);
 		return TRAP_DONE;
@@ -238,9 +229,9 @@ enum trap_verdict sys_setsockopt(struct trap *t)
 	o = find(t->sock, level, name, OPT_SET);
 	if (!o || o->err) {
 		rc = set_unknown(t, level, (uint32_t)len);
-		return reply(t, o && rc == -ENOPROTOOPT ? -o->err : rc);
+		return trap_answer(t, o && rc == -ENOPROTOOPT ? -o->err : rc);
 	}
-	return reply(t, set_option(t, o, (uint32_t)len));
+	return trap_answer(t, set_option(t, o, (uint32_t)len));
 }
 
 /* ---- get ---- */
@@ -305,14 +296,14 @@ static enum trap_verdict get_option(struct trap *t, const struct sockopt *o,
 	rc = get_locked(t->sock, &io);
 	sandbox_unlock(t->sb);
 	if (rc < 0)
-		return reply(t, rc);
+		return trap_answer(t, rc);
 	n = cut(&io);
 	if (n > 0)
 		rc = trap_write(t, io.addr, io.v, n);
 	if (rc == 0)
 		rc = trap_write(t, trap_arg(t, 4), &n, sizeof(n));
 	if (rc < 0)
-		return reply(t, rc);
+		return trap_answer(t, rc);
 	if (trap_reply(t, 0) == 0 && o->level == SOL_SOCKET &&
 	    o->name == SO_ERROR)
 		consume_error(t);
@@ -339,17 +330,17 @@ enum trap_verdict sys_getsockopt(struct trap *t)
 		return TRAP_DONE;
 	}
 	if (!has_level(t->sock, level))
-		return reply(t, get_unknown(t->sock, level));
+		return trap_answer(t, get_unknown(t->sock, level));
 	rc = trap_read(t, trap_arg(t, 4), &len, sizeof(len));
 	/* LINUX: do_ipv6_getsockopt() takes the length for unsigned. */
 	if (rc == 0 && len < 0 && level != SOL_IPV6)
 		rc = -EINVAL;
 	if (rc < 0)
-		return reply(t, rc);
+		return trap_answer(t, rc);
 	o = find(t->sock, level, name, OPT_GET);
 	if (!o)
-		return reply(t, get_unknown(t->sock, level));
+		return trap_answer(t, get_unknown(t->sock, level));
 	if (o->err)
-		return reply(t, -o->err);
+		return trap_answer(t, -o->err);
 	return get_option(t, o, (uint32_t)len);
 }

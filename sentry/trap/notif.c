@@ -43,6 +43,15 @@ int trap_reply_err(struct trap *t, int err)
 	return notif_send(t, 0, err, 0);
 }
 
+enum trap_verdict trap_answer(struct trap *t, int64_t rc)
+{
+	if (rc < 0)
+		(void)trap_reply_err(t, (int)-rc);
+	else
+		(void)trap_reply(t, rc);
+	return TRAP_DONE;
+}
+
 int trap_reply_continue(struct trap *t)
 {
 	uint32_t flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

@@ -88,6 +88,9 @@ int trap_intr_errno(const struct trap *t);
 int trap_reply(struct trap *t, int64_t value);
 int trap_reply_err(struct trap *t, int err); /* positive errno */
 int trap_reply_continue(struct trap *t);
+/* How most handlers end: the call's value, or -errno. Nothing is to be rolled
+ * back if it cannot be delivered. TRAP_DONE. */
+enum trap_verdict trap_answer(struct trap *t, int64_t rc);
 /* Installs fd in the guest and returns it as the call's value (ADDFD|SEND).
  * Returns the guest's fd number, or -errno (-ENOENT: not delivered; others,
  * e.g. -EMFILE: nothing sent yet). Borrows fd. */
