@@ -15,7 +15,9 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CORDON = os.path.join(TOP, "build/sentry/cordon")
+# CORDON_UNDER_TEST: another build's binary, for a run by hand of any suite.
+CORDON = os.environ.get("CORDON_UNDER_TEST",
+                        os.path.join(TOP, "build/sentry/cordon"))
 CORDON_ASAN = os.path.join(TOP, "build-asan/sentry/cordon")
 USER = 65534  # nobody: an ordinary user without a home
 
