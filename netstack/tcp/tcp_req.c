@@ -268,6 +268,7 @@ static struct nst_tcp *make_child(struct tcp_req *r)
 		return NULL;
 	}
 	ports_inherit(st->ports, &tp->sk, &l->sk);
+	tp->sk.bound_addr = l->sk.bound_addr; /* LINUX: the port's is not */
 	tp->listener = l;
 	tcp_set_state(tp, NST_TCP_SYN_RCVD);
 	return tp;

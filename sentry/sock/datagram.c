@@ -367,6 +367,7 @@ void datagram_reclaim(struct sock *s, int gfd)
 	struct scratch *sc = scratch_get();
 	struct dgram_kept *list = NULL, **end = &list;
 	struct nst_dgram_in in;
+	int err = datagram_error(s, gfd);
 	ssize_t n;
 
 	if (!sc)
@@ -380,6 +381,8 @@ void datagram_reclaim(struct sock *s, int gfd)
 	}
 	s->dg.visible = false;
 	push_kept(s, list);
+	if (err)
+		datagram_error_set(s, err); /* still to be seen */
 }
 
 void datagram_untake(struct sock *s, int gfd, struct dgram_kept *k)

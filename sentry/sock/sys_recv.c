@@ -21,8 +21,10 @@ static enum trap_verdict interrupted(struct trap *t)
 static enum trap_verdict finish(struct trap *t, int64_t n,
 				struct recv_result *r)
 {
-	int rc = n < 0 ? trap_reply_err(t, (int)-n) : trap_reply(t, n);
+	int rc;
 
+	t->keep_gfd = r->err || r->taken;
+	rc = n < 0 ? trap_reply_err(t, (int)-n) : trap_reply(t, n);
 	if (rc < 0 && t->sock->type != SOCK_STREAM)
 		recv_undo(t, r);
 	else if (rc == 0 && t->sock->type != SOCK_STREAM)

@@ -31,8 +31,12 @@ static int shut_connected(struct trap *t, int how)
 	struct sock *s = t->sock;
 
 	stream_drain_guest(s);
-	if (s->dead || is_over(s))
+	if (s->dead || is_over(s)) {
+		/* LINUX: whoever polls wakes up all the same. */
+		if (s->send_fd < 0)
+			(void)shutdown(t->gfd, how);
 		return ENOTCONN;
+	}
 	s->connect_told = true;
 	stream_shut_guest(s, t->gfd, how);
 	if (mask_of(how) & 1)
@@ -74,8 +78,10 @@ static int shut_stream(struct trap *t, int how)
 		s->used_up = true;
 		(void)shutdown(t->gfd, how);
 		break;
-	case SOCK_LISTENING: /* writing only: no effect */
 	case SOCK_FAILED:
+		(void)shutdown(t->gfd, how);
+		break;
+	case SOCK_LISTENING: /* writing only: no effect */
 		break;
 	}
 	return s->state == SOCK_LISTENING ? 0 : ENOTCONN;

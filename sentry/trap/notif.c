@@ -8,12 +8,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
+/* The dup goes first: a guest that closes its descriptor right after the call
+ * must find that it was the last one. */
 static int notif_send(struct trap *t, int64_t value, int err, uint32_t flags)
 {
 	struct seccomp_notif_resp resp = {
 	    .id = t->n.id, .val = value, .error = -err, .flags = flags};
 
+	if (t->gfd >= 0 && !t->keep_gfd) {
+		close(t->gfd);
+		t->gfd = -1;
+	}
 	while (ioctl(t->sb->notify_fd, SECCOMP_IOCTL_NOTIF_SEND, &resp) < 0) {
 		if (errno != EINTR)
 			return -errno;

@@ -36,7 +36,8 @@ struct trap {
 	struct sandbox *sb;
 	struct seccomp_notif n; /* n.pid: thread id in our PID namespace */
 	struct sock *sock;      /* a reference, or NULL */
-	int gfd; /* dup of the guest's fd args[0], or -1; closed by the core */
+	int gfd; /* dup of the guest's fd args[0], or -1; a reply closes it */
+	bool keep_gfd;     /* ... unless the handler needs it afterwards */
 	bool retry;        /* not the first run */
 	bool interrupted;  /* last run: leave state for EINTR, then TRAP_DONE
 			      after trap_reply_err(t, ERESTARTSYS) */

@@ -116,7 +116,8 @@ static void accept_from(struct slot *l, bool with_address)
 	fd = accept4(l->fd, with_address ? (void *)&a : NULL,
 		     with_address ? &n : NULL, pick(2) ? SOCK_NONBLOCK : 0);
 	if (fd >= 0)
-		*s = (struct slot){.fd = fd};
+		*s = (struct slot){.fd = fd,
+				   .ended = await(fd, POLLRDHUP, 0) != 0};
 	else
 		s = NULL;
 	begin("accept from", l);
@@ -310,7 +311,7 @@ static void in_child(struct slot *s, unsigned what, unsigned n)
 		do_recv(s, 1 + n, 0);
 	else if (what == 2 && !is_listening(s))
 		do_shutdown(s, (int)(n % 3));
-	else if (what == 3 && !s->odd)
+	else if (what == 3 && !s->odd && !await(s->fd, POLLRDHUP, 0))
 		connect_to(s, a_listener());
 }
 
