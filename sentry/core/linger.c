@@ -33,7 +33,7 @@ static uint64_t sock_left(const struct sock *s)
 	if (s->dead || s->send_fd < 0)
 		return 0;
 	if (s->tcp)
-		return 1;
+		return nst_tcp_state(s->tcp) != NST_TCP_CLOSE;
 	ioctl(s->send_fd, FIONREAD, &bytes);
 	return (uint64_t)bytes;
 }

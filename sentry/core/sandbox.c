@@ -43,6 +43,7 @@ void sandbox_init(struct sandbox *sb, const struct options *opt)
 	memset(sb, 0, sizeof *sb);
 	sb->opt = opt;
 	sb->notify_fd = -1;
+	sb->guest_diag_fd = -1;
 	sb->dir_fd = -1;
 	sb->dirty_tail = &sb->dirty;
 	/* Sections are microseconds long: spinning is cheaper than sleeping. */
@@ -57,6 +58,8 @@ void sandbox_fini(struct sandbox *sb)
 {
 	if (sb->notify_fd >= 0)
 		close(sb->notify_fd);
+	if (sb->guest_diag_fd >= 0)
+		close(sb->guest_diag_fd);
 	sb->notify_fd = -1;
 	pthread_mutex_destroy(&sb->lock);
 }

@@ -38,6 +38,7 @@ struct sandbox {
 	bool settling;
 	bool unsettled; /* the last settle gave up before it was quiet */
 	int notify_fd;  /* seccomp listener */
+	int guest_diag_fd; /* UNIX_DIAG in the guest's namespace, or -1 */
 	int guest_pid;  /* first guest process */
 	uint64_t magic; /* shared with filter and shim: abi.h */
 	char dir[64];   /* private 0700 directory for socket names */

@@ -7,7 +7,10 @@
 #include "sentry/launch/launch_priv.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sentry/core/run.h"
@@ -67,10 +70,13 @@ void child_main(struct launch_plan *p, pid_t watcher)
 		preload_setenv(p->magic);
 	/* Where Yama is strict and no user namespace can be had. */
 	prctl(PR_SET_PTRACER, p->sentry_pid, 0, 0, 0);
+	/* Before the filter forbids it; gone with the exec. */
+	int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+			  NETLINK_SOCK_DIAG);
 	int fd = install_filter(p);
 	if (fd < 0)
 		fail(p, STEP_FILTER, -fd, EXIT_CORDON_FAILED);
-	message_send(p->boot[1], BOOT_READY, 0, fd);
+	message_send(p->boot[1], BOOT_READY, diag, fd);
 	wait_for_go(p);
 	restore_signals(p);
 	execvp(p->opt->argv[0], p->opt->argv);

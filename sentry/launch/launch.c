@@ -190,15 +190,24 @@ void guest_explain(struct guest *g)
 		explain(&m, g->plan.opt->argv[0]);
 }
 
-static int fetch_listener(struct guest *g, pid_t pid, int number)
+static int fetch(const struct guest *g, int number)
+{
+	return (int)syscall(SYS_pidfd_getfd, g->pidfd, number, 0);
+}
+
+/* m->value: the listener; m->step: a diagnosis socket of the guest's network
+ * namespace, -1 where there is none. */
+static int fetch_listener(struct guest *g, pid_t pid,
+			  const struct launch_msg *m)
 {
 	g->pidfd = pidfd_open_raw(pid);
 	if (g->pidfd < 0)
 		return g->pidfd;
-	int fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, number, 0);
+	int fd = fetch(g, m->value);
 	if (fd < 0)
 		return -errno;
 	g->sb->notify_fd = fd;
+	g->sb->guest_diag_fd = m->step < 0 ? -1 : fetch(g, m->step);
 	g->sb->guest_pid = pid;
 	return 0;
 }
@@ -217,7 +226,7 @@ int launch_attach(struct guest *g)
 		explain(&m, g->plan.opt->argv[0]);
 		return -m.value;
 	}
-	rc = fetch_listener(g, pid, m.value);
+	rc = fetch_listener(g, pid, &m);
 	if (rc)
 		log_error("cannot supervise the guest: %s; allow user "
 			  "namespaces, or lower kernel.yama.ptrace_scope",

@@ -258,8 +258,8 @@ static int64_t diag_peer(int diag_fd, uint32_t ino)
 	const struct nlmsghdr *h = (const void *)buf;
 	ssize_t n;
 
-	if (send(diag_fd, &q, sizeof q, 0) < 0)
-		return -errno;
+	if (diag_fd < 0 || send(diag_fd, &q, sizeof q, 0) < 0)
+		return -EBADF;
 	n = recv(diag_fd, buf, sizeof buf, MSG_DONTWAIT);
 	if (n < 0 || !NLMSG_OK(h, (size_t)n) ||
 	    h->nlmsg_type != SOCK_DIAG_BY_FAMILY)
@@ -279,9 +279,13 @@ int backing_peer_gone(struct sandbox *sb, int fd)
 	struct stat st;
 	int64_t peer;
 
-	if (sb->socks->diag_fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -1;
+	/* LINUX: the end that connect() makes is of the connecting socket's
+	 * network namespace: the guest's, where the shim made that one. */
 	peer = diag_peer(sb->socks->diag_fd, (uint32_t)st.st_ino);
+	if (peer < 0)
+		peer = diag_peer(sb->guest_diag_fd, (uint32_t)st.st_ino);
 	if (peer < 0)
 		return -1;
 	return peer == 0;
