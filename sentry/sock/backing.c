@@ -313,18 +313,31 @@ static bool adoptable(int gfd, uint64_t cookie, int type)
 	       errno == ENOTCONN;
 }
 
-static int adopt_end(struct sock *s, int gfd)
+void backing_name_late(struct sock *s, int gfd)
+{
+	int fd;
+
+	if (s->type != SOCK_STREAM || s->dead || s->name_fd >= 0 ||
+	    s->send_fd >= 0)
+		return;
+	fd = backing_name(s->sb, gfd);
+	s->name_fd = fd < 0 ? -1 : fd;
+}
+
+static int adopt_end(struct sock *s, int gfd, bool named)
 {
 	if (s->type != SOCK_STREAM)
 		return backing_adopt_datagram(s, gfd);
-	s->name_fd = backing_name(s->sb, gfd);
-	if (s->name_fd < 0)
+	if (named)
+		s->name_fd = backing_name(s->sb, gfd);
+	if (named && s->name_fd < 0)
 		return s->name_fd;
 	sock_set_cookie(s, socket_cookie(gfd));
 	return 0;
 }
 
-int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg, struct sock **out)
+int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg, bool named,
+		  struct sock **out)
 {
 	int type = (int)(reg >> 16) & 7, proto = (int)(reg & 0xffff);
 	int domain = (reg >> 19) & 1 ? AF_INET6 : AF_INET;
@@ -339,7 +352,7 @@ int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg, struct sock **out)
 		return -ENOMEM;
 	err = sock_open(s);
 	if (err == 0)
-		err = adopt_end(s, gfd);
+		err = adopt_end(s, gfd, named);
 	if (err < 0) {
 		sock_close(s, true);
 		return err;

@@ -174,8 +174,13 @@ int backing_attach(struct sock *s, int guest_dup);
 int backing_attach_prefilled(struct sock *s, int guest_dup);
 /* Alive? DGRAM connect to a STREAM name and the like; about 1 us. */
 bool backing_alive(const struct sock *s);
-/* Gives a guest-made (shim) AF_UNIX socket a name and a sock. gfd is a dup. */
-int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg, struct sock **out);
+/* Gives a guest-made (shim) AF_UNIX socket a sock and, if `named` or not a
+ * stream, a name. gfd is a dup. */
+int backing_adopt(struct sandbox *sb, int gfd, uint64_t reg, bool named,
+		  struct sock **out);
+/* A name for a stream that has neither one nor a sentry end; by it the sweep
+ * sees when the guest closes it. */
+void backing_name_late(struct sock *s, int gfd);
 /* Replaces a used-up guest end by a fresh one in place (ADDFD SETFD), epoll
  * registrations renewed. */
 int backing_renew(struct trap *t);

@@ -444,5 +444,7 @@ void stream_job_reset(struct sock *s, int gfd)
 		unread = send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 	s->pipe.shown = unread > 0;
 	stream_drop_end(s);
+	if (gfd >= 0)
+		backing_name_late(s, gfd);
 	trap_kick(s);
 }

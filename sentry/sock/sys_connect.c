@@ -20,6 +20,7 @@ enum outcome { PENDING, UP, FAILED };
 
 /* t->aux bits */
 #define AUX_STARTED 1u /* this call started the attempt */
+#define AUX_UP 2u      /* the guest end has a sentry end */
 
 /* Unlocks and answers. */
 static enum trap_verdict finish(struct trap *t, int err)
@@ -102,6 +103,7 @@ static enum trap_verdict up_now(struct trap *t, bool nonblock)
 		s->state = SOCK_FRESH;
 		return finish(t, -rc);
 	}
+	t->aux |= AUX_UP;
 	/* LINUX: on loopback, too, the first answer is EINPROGRESS. */
 	if (nonblock)
 		return finish(t, EINPROGRESS);
@@ -245,7 +247,7 @@ static enum trap_verdict disconnect(struct trap *t)
 	if (s->dead)
 		return finish(t, 0);
 	listener_unlink(s);
-	err = is_cut_short(s) ? ECONNRESET : 0;
+	err = is_cut_short(s) ? ECONNRESET : stream_error(s, t->gfd);
 	nst_tcp_disconnect(s->tcp, sandbox_now(t->sb));
 	trap_kick(s);
 	sandbox_unlock(t->sb);
@@ -337,7 +339,16 @@ enum trap_verdict sys_connect_stream(struct trap *t)
 
 enum trap_verdict sys_connect(struct trap *t)
 {
-	if (t->sock->type == SOCK_STREAM)
-		return sys_connect_stream(t);
-	return sys_connect_datagram(t);
+	enum trap_verdict v;
+
+	if (t->sock->type != SOCK_STREAM)
+		return sys_connect_datagram(t);
+	v = sys_connect_stream(t);
+	/* Adopted by this call and not connected by it. */
+	if (!(t->aux & AUX_UP)) {
+		sandbox_lock(t->sb);
+		backing_name_late(t->sock, t->gfd);
+		sandbox_unlock(t->sb);
+	}
+	return v;
 }

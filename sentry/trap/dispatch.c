@@ -99,12 +99,14 @@ static bool is_adopt_call(const struct trap *t)
 /* Sets t->sock, with a reference, or leaves it NULL. */
 static void identify(struct trap *t)
 {
+	/* What connects at once never needs its name: see sys_connect. */
+	bool named = t->n.data.nr != SYS_connect;
 	struct sock *s;
 
 	sandbox_lock(t->sb);
 	s = sock_of_guest_fd(t->sb, t->gfd);
 	if (!s && wants_adoption(t) &&
-	    backing_adopt(t->sb, t->gfd, trap_arg(t, 5), &s) < 0)
+	    backing_adopt(t->sb, t->gfd, trap_arg(t, 5), named, &s) < 0)
 		s = NULL;
 	if (s) {
 		sock_get(s);

@@ -135,13 +135,58 @@ Test(backing, adopts_only_fresh_sockets_of_the_right_kind)
 	r.sb.magic = 0x1234567890;
 	reg = shim_adopt(r.sb.magic, socket_cookie(g), 0, SOCK_STREAM, 0);
 	sandbox_lock(&r.sb);
-	cr_assert_eq(backing_adopt(&r.sb, g, reg ^ (1u << 20), &s), -EINVAL);
-	cr_assert_eq(backing_adopt(&r.sb, g, reg ^ (3u << 16), &s), -EINVAL);
-	cr_assert_eq(backing_adopt(&r.sb, g, reg, &s), 0);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg ^ (1u << 20), true, &s),
+		     -EINVAL);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg ^ (3u << 16), true, &s),
+		     -EINVAL);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg, true, &s), 0);
 	cr_assert_eq(sock_by_cookie(&r.sb, socket_cookie(g)), s);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
 	reg = shim_adopt(r.sb.magic, socket_cookie(sv[0]), 0, SOCK_STREAM, 0);
-	cr_assert_eq(backing_adopt(&r.sb, sv[0], reg, &s), -EINVAL);
+	cr_assert_eq(backing_adopt(&r.sb, sv[0], reg, true, &s), -EINVAL);
+	sandbox_unlock(&r.sb);
+	close(g);
+	rig_fini(&r);
+}
+
+/* Until it has a name nobody knows whether it lives; then the probe does. */
+Test(backing, adopted_stream_is_named_late)
+{
+	struct rig r;
+	struct sock *s = NULL;
+	int g = socket(AF_UNIX, SOCK_STREAM, 0);
+	uint64_t reg;
+
+	rig_init(&r);
+	r.sb.magic = 0x1234567890;
+	reg = shim_adopt(r.sb.magic, socket_cookie(g), 0, SOCK_STREAM, 0);
+	sandbox_lock(&r.sb);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg, false, &s), 0);
+	cr_assert_lt(s->name_fd, 0);
+	backing_name_late(s, g);
+	cr_assert_geq(s->name_fd, 0);
+	cr_assert(backing_alive(s));
+	close(g);
+	cr_assert_not(backing_alive(s));
+	sandbox_unlock(&r.sb);
+	rig_fini(&r);
+}
+
+Test(backing, connected_stream_needs_no_name)
+{
+	struct rig r;
+	struct sock *s = NULL;
+	int g = socket(AF_UNIX, SOCK_STREAM, 0);
+	uint64_t reg;
+
+	rig_init(&r);
+	r.sb.magic = 0x1234567890;
+	reg = shim_adopt(r.sb.magic, socket_cookie(g), 0, SOCK_STREAM, 0);
+	sandbox_lock(&r.sb);
+	cr_assert_eq(backing_adopt(&r.sb, g, reg, false, &s), 0);
+	cr_assert_eq(backing_attach(s, g), 0);
+	backing_name_late(s, g);
+	cr_assert_lt(s->name_fd, 0);
 	sandbox_unlock(&r.sb);
 	close(g);
 	rig_fini(&r);
