@@ -76,6 +76,8 @@ enum nst_err nst_tcp_listen(struct nst_tcp *tp, int backlog, nst_time now)
 	stack_enter(st, now);
 	tcp_reap(st);
 	tp->sk.error = NST_OK;
+	if (tp->sk.bound_addr) /* kept over a disconnect */
+		any.addr = tp->sk.local.addr;
 	if (!tp->sk.bucket)
 		e = ports_bind(st->ports, &tp->sk, &any);
 	if (e == NST_OK)

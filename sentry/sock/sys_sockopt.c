@@ -272,10 +272,15 @@ static int get_locked(struct sock *s, struct opt_io *io)
 	return io->o->get ? io->o->get(s, io) : get_int(s, io);
 }
 
-static void consume_error(struct trap *t)
+/* What was told is gone; an error that came since then is not. */
+static void consume_error(struct trap *t, const struct opt_io *io)
 {
 	struct sock *s = t->sock;
+	int told;
 
+	memcpy(&told, io->v, sizeof told);
+	if (!told)
+		return;
 	sandbox_lock(t->sb);
 	if (!s->dead) {
 		(void)nst_sock_error(sock_nst(s), true);
@@ -306,7 +311,7 @@ static enum trap_verdict get_option(struct trap *t, const struct sockopt *o,
 		return trap_answer(t, rc);
 	if (trap_reply(t, 0) == 0 && o->level == SOL_SOCKET &&
 	    o->name == SO_ERROR)
-		consume_error(t);
+		consume_error(t, &io);
 	return TRAP_DONE;
 }
 
