@@ -16,25 +16,32 @@ static void act(int *fd, int action)
 	}
 }
 
+static char current[48]; /* the case, so that every line has its own key */
+
 static void look(const char *who, int fd)
 {
-	char key[64], buf[64];
+	char key[128], buf[64];
 	ssize_t n;
 
 	if (fd < 0)
 		return;
-	snprintf(key, sizeof(key), " %s poll", who);
+	snprintf(key, sizeof(key), "%s %s poll", current,
+	         who);
 	show_poll(key, fd, POLLIN | POLLOUT, 0);
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	snprintf(key, sizeof(key), " %s recv", who);
+	snprintf(key, sizeof(key), "%s %s recv", current,
+	         who);
 	show(key, n);
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	snprintf(key, sizeof(key), " %s recv again", who);
+	snprintf(key, sizeof(key), "%s %s recv again", current,
+	         who);
 	show(key, n);
-	snprintf(key, sizeof(key), " %s error", who);
+	snprintf(key, sizeof(key), "%s %s error", current,
+	         who);
 	show_error(key, fd);
 	n = send(fd, "z", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	snprintf(key, sizeof(key), " %s send", who);
+	snprintf(key, sizeof(key), "%s %s send", current,
+	         who);
 	show(key, n);
 }
 
@@ -43,18 +50,18 @@ static void one(int first, int second, int data)
 	int p[2];
 
 	tcp_pair(p);
-	printf("case %s then %s, data %d: -\n", names[first], names[second],
-	       data);
+	snprintf(current, sizeof(current), "%s-%s-%d", names[first],
+	         names[second], data);
 	if (data)
 		(void)!write(p[1], "data", 4);
 	if (data)
 		await(p[0], POLLIN, 1000);
 	act(&p[0], first);
-	sleep_ms(15);
+	sleep_ms(25);
 	act(&p[1], second);
-	sleep_ms(15);
+	sleep_ms(25);
 	look("first", p[0]);
-	sleep_ms(5);
+	sleep_ms(40);
 	look("second", p[1]);
 	if (p[0] >= 0)
 		close(p[0]);
