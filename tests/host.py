@@ -6,9 +6,12 @@ that nothing leaves the machine and ports are free. Root only; tests drop to an
 ordinary user themselves.
 """
 
+import atexit
 import contextlib
+import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -19,7 +22,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORDON = os.environ.get("CORDON_UNDER_TEST",
                         os.path.join(TOP, "build/sentry/cordon"))
 CORDON_ASAN = os.path.join(TOP, "build-asan/sentry/cordon")
+libc = ctypes.CDLL(None, use_errno=True)
 USER = 65534  # nobody: an ordinary user without a home
+
+TEST_SECONDS = 60  # what takes longer says so with @seconds
 
 # name → (cordon options, uid or None)
 MODES = {
@@ -37,9 +43,9 @@ def as_user(uid, argv):
             "--", *argv]
 
 
-def cordon(argv, mode="shim", options=(), binary=CORDON):
+def cordon(argv, mode="shim", options=(), binary=None):
     opts, uid = MODES[mode]
-    return as_user(uid, [binary, "run", *opts, *options, "--", *argv])
+    return as_user(uid, [binary or CORDON, "run", *opts, *options, "--", *argv])
 
 
 def run(argv, timeout=60, **kw):
@@ -49,14 +55,76 @@ def run(argv, timeout=60, **kw):
     p = subprocess.Popen(argv, start_new_session=True, **kw)
     try:
         out, err = p.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(argv, p.returncode, out, err)
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(p.pid, 9)
-        p.kill()
-        out, err = p.communicate()
+        kill_group(p)
+        out, err = what_it_wrote(p)
         err = (err or b"") + f"\n[timeout after {timeout} s]".encode()
         return subprocess.CompletedProcess(argv, -999, out, err)
-    return subprocess.CompletedProcess(argv, p.returncode, out, err)
+    except BaseException:
+        kill_group(p)
+        raise
+
+
+def kill_group(p):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(p.pid, signal.SIGKILL)
+    p.wait()
+
+
+def what_it_wrote(p):
+    """Of a killed one; a process that left its group may hold the pipes."""
+    try:
+        return p.communicate(timeout=2)
+    except subprocess.TimeoutExpired as e:
+        return e.stdout, e.stderr
+
+
+class TooSlow(Exception):
+    """A test took longer than it may."""
+
+
+@contextlib.contextmanager
+def at_most(seconds):
+    """Raises TooSlow in the main thread when the body takes longer."""
+    def late(*_):
+        raise TooSlow(f"not done after {seconds} s")
+    old = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def become_subreaper():
+    """Orphans of tests become our children, so that none is left unseen."""
+    if libc.prctl(36, 1, 0, 0, 0):  # PR_SET_CHILD_SUBREAPER
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def children():
+    found = []
+    for tid in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/self/task/{tid}/children") as f:
+                found += [int(x) for x in f.read().split()]
+    return found
+
+
+def kill_leftovers():
+    """Ends what a test has left running, generation by generation."""
+    for _ in range(100):
+        left = children()
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def wait_port(port, host="127.0.0.1", seconds=15):
@@ -84,9 +152,7 @@ def background(argv, **kw):
         try:
             p.wait(5)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(p.pid, 9)
-            p.wait()
+            kill_group(p)
 
 
 @contextlib.contextmanager
@@ -99,6 +165,34 @@ def workdir():
         shutil.rmtree(d, ignore_errors=True)
 
 
+def everybody_may_enter(path):
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
+def show_tree_to_everybody():
+    """A home is closed to others (Debian's are 0700), and tests also run as an
+    ordinary user: then the tree is used by another path."""
+    global TOP, CORDON, CORDON_ASAN
+    if everybody_may_enter(TOP):
+        return
+    path = tempfile.mkdtemp(prefix="cordon-tree.")
+    os.chmod(path, 0o755)
+    subprocess.run(["mount", "--bind", TOP, path], check=True)
+    atexit.register(hide_tree, path)
+    CORDON = CORDON.replace(TOP, path, 1)
+    CORDON_ASAN = CORDON_ASAN.replace(TOP, path, 1)
+    TOP = path
+
+
+def hide_tree(path):
+    libc.umount2(path.encode(), 2)  # MNT_DETACH
+    os.rmdir(path)
+
+
 RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n"
 _entered = False
 
@@ -109,13 +203,12 @@ def enter_test_network():
     global _entered
     if _entered:
         return
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
     clone_newnet, clone_newns = 0x40000000, 0x00020000
     if libc.unshare(clone_newnet | clone_newns):
         raise OSError(ctypes.get_errno(), "unshare: tests need root")
     sh = lambda *a: subprocess.run(a, check=True)
     sh("mount", "--make-rprivate", "/")
+    show_tree_to_everybody()
     sh("ip", "link", "set", "lo", "up")
     sh("ip", "addr", "add", "192.0.2.1/32", "dev", "lo")
     f = tempfile.NamedTemporaryFile("w", prefix="cordon-resolv.", delete=False)
@@ -136,6 +229,14 @@ class Skip(Exception):
 def modes(*names):
     def mark(fn):
         fn.modes = list(names)
+        return fn
+    return mark
+
+
+def seconds(n):
+    """How long the test may take in each mode, if not TEST_SECONDS."""
+    def mark(fn):
+        fn.seconds = n
         return fn
     return mark
 

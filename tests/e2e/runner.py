@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real programs under cordon. A test is a function `test_*(mode)` in one of the
-modules below; it raises to fail. `MODES` on a function limits its modes;
-`slow` marks it for --all only."""
+modules test_*.py; it raises to fail. `modes` on a function limits its modes,
+`seconds` says how long it may take, `slow` keeps it for --all."""
 
 import importlib
+import os
 import time
 import traceback
 
 import host
 
-MODULES = ["http", "servers", "tools", "publish", "tap", "syn", "isolation",
-           "kill_anywhere", "manners"]
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODULES = sorted(f[5:-3] for f in os.listdir(HERE)
+                 if f.startswith("test_") and f.endswith(".py"))
 
 
 def tests_of(module):
@@ -22,6 +24,7 @@ def tests_of(module):
 
 def run(report, everything=False):
     host.enter_test_network()
+    host.become_subreaper()
     for module in MODULES:
         for name, fn in tests_of(module):
             if getattr(fn, "slow", False) and not everything:
@@ -35,11 +38,14 @@ def run_one(report, name, fn, mode):
         return
     start = time.monotonic()
     try:
-        fn(mode)
+        with host.at_most(getattr(fn, "seconds", host.TEST_SECONDS)):
+            fn(mode)
         ok, detail = True, ""
     except host.Skip as e:
         report.skip(name, str(e))
         return
     except Exception:
         ok, detail = False, traceback.format_exc()
+    finally:
+        host.kill_leftovers()
     report.add(name, ok, detail, seconds=time.monotonic() - start)

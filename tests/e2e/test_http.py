@@ -8,7 +8,7 @@ import time
 
 import host
 from e2e import servers_on_host as servers
-from host import check, equal, inside, modes
+from host import check, equal, inside, modes, seconds
 
 NAT = ["--host-loopback"]
 PAGE = b"<h1>a page</h1>\n" * 100
@@ -80,19 +80,20 @@ def download_and_upload(mode, mib):
     with host.workdir() as d:
         want = big_file(d, mib)
         os.chmod(d, 0o755)
-        sh = "curl -sS --max-time 300 http://10.0.2.2:8080/big | sha256sum"
+        sh = "curl -sS --max-time 80 http://10.0.2.2:8080/big | sha256sum"
         with servers.nginx(d):
-            got = inside(["sh", "-c", sh], mode, NAT, timeout=320)
+            got = inside(["sh", "-c", sh], mode, NAT, timeout=85)
         equal(got.split()[0].decode(), want, "checksum of the download")
         with servers.upload_server() as port:
-            got = inside(["curl", "-sS", "--max-time", "300", "-T",
+            got = inside(["curl", "-sS", "--max-time", "80", "-T",
                           os.path.join(d, "big"),
                           f"http://10.0.2.2:{port}/big"], mode, NAT,
-                         timeout=320)
+                         timeout=85)
         equal(got.decode(), want, "checksum of the upload")
 
 
 @modes("shim", "user-no-shim")
+@seconds(180)
 def test_download_and_upload_1_gib(mode):
     download_and_upload(mode, 1024)
 
@@ -196,12 +197,14 @@ def go_program(name, text):
     return _go[name]
 
 
+@seconds(180)  # compiles the standard library once
 def test_go_client(mode):
     exe = go_program("client", GO_CLIENT)
     with host.workdir() as d, servers.nginx(page_folder(d)):
         equal(inside([exe, "http://10.0.2.2:8080/"], mode, NAT), PAGE)
 
 
+@seconds(180)  # compiles the standard library once
 def test_go_client_and_server(mode):
     exe = go_program("server", GO_SERVER)
     equal(inside([exe], mode, ["--net", "none"]), b"50 answers\n")

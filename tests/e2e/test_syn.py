@@ -16,6 +16,7 @@ from e2e import test_tap as tap_module
 from host import equal, modes
 
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+IO_URING_ENTER = "426"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -34,11 +35,39 @@ def loop_thread(pid):
     raise AssertionError("the sentry has no thread called cordon-loop")
 
 
+def waits(tid):
+    """In io_uring_enter(), and there for completions."""
+    with open(f"/proc/{tid}/syscall") as f:
+        call = f.read().split()
+    return call[0] == IO_URING_ENTER and int(call[3], 16) > 0
+
+
+def is_asleep(tid):
+    with open(f"/proc/{tid}/stat") as f:
+        state = f.read().rpartition(")")[2].split()[0]
+    return state == "S" and waits(tid)
+
+
+def stop_asleep(tid):
+    """Stops a thread while it waits for events: stopped anywhere else it might
+    hold the lock, and nobody else could connect."""
+    for _ in range(1000):
+        if not is_asleep(tid):
+            time.sleep(0.001)
+            continue
+        ptrace(PTRACE_SEIZE, tid)
+        ptrace(PTRACE_INTERRUPT, tid)
+        os.waitpid(tid, 0x40000000)  # __WALL
+        # The stop is at the call's end, before anything else ran.
+        if waits(tid):
+            return
+        ptrace(PTRACE_DETACH, tid)
+    raise AssertionError("the loop thread never sleeps")
+
+
 @contextlib.contextmanager
 def stopped(tid):
-    ptrace(PTRACE_SEIZE, tid)
-    ptrace(PTRACE_INTERRUPT, tid)
-    os.waitpid(tid, 0x40000000)  # __WALL
+    stop_asleep(tid)
     try:
         yield
     finally:

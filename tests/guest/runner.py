@@ -12,7 +12,11 @@ import time
 
 import host
 
-GUESTS = os.path.join(host.TOP, "build/tests/guest")
+TOO_SLOW = 60  # seconds
+
+
+def guests():
+    return os.path.join(host.TOP, "build/tests/guest")
 
 
 def allowed_differences():
@@ -26,9 +30,9 @@ def allowed_differences():
 
 
 def programs():
-    names = [n for n in os.listdir(GUESTS)
+    names = [n for n in os.listdir(guests())
              if n.startswith("guest_") and "." not in n
-             and os.access(os.path.join(GUESTS, n), os.X_OK)]
+             and os.access(os.path.join(guests(), n), os.X_OK)]
     return sorted(names)
 
 
@@ -37,7 +41,7 @@ def native(path, mode):
     argv = host.as_user(host.MODES[mode][1], [path])
     script = "ip link set lo up && exec \"$@\""
     return host.run(["unshare", "-n", "sh", "-c", script, "sh", *argv],
-                    timeout=90)
+                    timeout=TOO_SLOW)
 
 
 def keyed(text):
@@ -70,13 +74,14 @@ def compare(name, want, got, allowed):
 
 def run(report, everything=False):
     host.enter_test_network()
+    host.become_subreaper()
     allowed = allowed_differences()
     modes = list(host.MODES) if everything else ["shim", "no-shim", "user"]
     for program in programs():
         name = program[len("guest_"):]
         if not report.wants(f"guest {name}"):
             continue
-        path = os.path.join(GUESTS, program)
+        path = os.path.join(guests(), program)
         wanted = {}
         for mode in modes:
             uid = host.MODES[mode][1]
@@ -84,7 +89,8 @@ def run(report, everything=False):
                 wanted[uid] = native(path, mode)
             start = time.monotonic()
             got = host.run(host.cordon([path], mode, ["--net", "none"]),
-                           timeout=120)
+                           timeout=TOO_SLOW)
+            host.kill_leftovers()
             wrong = compare(name, wanted[uid], got, allowed)
             report.add(f"guest {name} [{mode}]", not wrong,
                        "\n".join(wrong), seconds=time.monotonic() - start)

@@ -3,6 +3,10 @@
 # Sourced, never run. Needs bash.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# An ordinary user's PATH has no sbin; ip, tcpdump and nginx live there.
+PATH=$PATH:/usr/sbin:/sbin
+# What is built here is run by other users in tests.
+umask 022
 
 say() {
 	printf '\n== %s\n' "$*"
@@ -24,18 +28,39 @@ as_root() {
 	fi
 }
 
+# apt-get that asks nothing, waits for another apt's lock, and whose packages
+# do not start their servers: a test machine's ports are not ours to occupy.
+policy=/usr/sbin/policy-rc.d
+install() {
+	if [ ! -e "$policy" ]; then
+		trap 'as_root rm -f "$policy"' EXIT
+		as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" &&
+			chmod 755 "$1"' sh "$policy"
+	fi
+	# An unreachable list of somebody else's is no reason to give up.
+	as_root apt-get update -qq || say "apt-get update failed; going on"
+	as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+		apt-get install -y -qq --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
+
 # Installs the packages that are missing; says which.
 need_packages() {
-	local missing=() p
+	local missing=() p log
 	for p in "$@"; do
 		dpkg-query -W -f '${Status}' "$p" 2>/dev/null |
 			grep -q 'install ok installed' || missing+=("$p")
 	done
 	[ "${#missing[@]}" -eq 0 ] && return 0
 	say "installing Debian packages: ${missing[*]}"
-	as_root apt-get update -qq
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-		--no-install-recommends "${missing[@]}" >/dev/null
+	log=$(mktemp)
+	# A subshell: its exit takes the policy away, whatever happens.
+	if ! (install "${missing[@]}") </dev/null >"$log" 2>&1; then
+		tail -n 40 "$log"
+		rm -f "$log"
+		die "could not install: ${missing[*]}"
+	fi
+	rm -f "$log"
 }
 
 # What building needs.
