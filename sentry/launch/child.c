@@ -71,8 +71,8 @@ void child_main(struct launch_plan *p, pid_t watcher)
 	/* Where Yama is strict and no user namespace can be had. */
 	prctl(PR_SET_PTRACER, p->sentry_pid, 0, 0, 0);
 	/* Before the filter forbids it; gone with the exec. */
-	int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
-			  NETLINK_SOCK_DIAG);
+	int diag =
+	    socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	int fd = install_filter(p);
 	if (fd < 0)
 		fail(p, STEP_FILTER, -fd, EXIT_CORDON_FAILED);

@@ -271,7 +271,7 @@ static void pump_out(struct sock *s)
 		struct nst_iov iov[2];
 		size_t niov = 0;
 		size_t have = nst_tcp_rcv_data(s->tcp, iov, &niov);
-		ssize_t n = (ssize_t)have;
+		ssize_t n;
 
 		if (!have) {
 			drained(s);
