@@ -134,10 +134,5 @@ int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
 		return -EINVAL;
 	if ((socklen_t)len > full)
 		len = (int)full;
-	if (len > 0) {
-		rc = trap_write(t, addr, &ss, (size_t)len);
-		if (rc < 0)
-			return rc;
-	}
-	return trap_write(t, lenp, &full, sizeof(full));
+	return trap_write_sized(t, addr, &ss, (size_t)len, lenp, full);
 }

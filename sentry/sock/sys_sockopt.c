@@ -303,10 +303,7 @@ static enum trap_verdict get_option(struct trap *t, const struct sockopt *o,
 	if (rc < 0)
 		return trap_answer(t, rc);
 	n = cut(&io);
-	if (n > 0)
-		rc = trap_write(t, io.addr, io.v, n);
-	if (rc == 0)
-		rc = trap_write(t, trap_arg(t, 4), &n, sizeof(n));
+	rc = trap_write_sized(t, io.addr, io.v, n, trap_arg(t, 4), n);
 	if (rc < 0)
 		return trap_answer(t, rc);
 	if (trap_reply(t, 0) == 0 && o->level == SOL_SOCKET &&

@@ -43,6 +43,23 @@ int trap_write(const struct trap *t, uint64_t addr, const void *src,
 	return (size_t)n == bytes ? 0 : -EFAULT;
 }
 
+int trap_write_sized(const struct trap *t, uint64_t addr, const void *src,
+		     size_t bytes, uint64_t lenp, uint32_t len)
+{
+	const struct iovec local[] = {{(void *)(uintptr_t)src, bytes},
+				      {&len, sizeof len}};
+	const struct iovec remote[] = {{(void *)(uintptr_t)addr, bytes},
+				       {(void *)(uintptr_t)lenp, sizeof len}};
+	ssize_t n;
+
+	if (bytes == 0)
+		return trap_write(t, lenp, &len, sizeof len);
+	n = process_vm_writev((pid_t)t->n.pid, local, 2, remote, 2, 0);
+	if (n < 0)
+		return mem_err();
+	return (size_t)n == bytes + sizeof len ? 0 : -EFAULT;
+}
+
 /* Bytes that nv pieces hold, at most cap. */
 static size_t pieces_bytes(const struct iovec *v, size_t nv, size_t cap)
 {
