@@ -73,18 +73,22 @@ packages_test=(python3 wget wrk redis-server redis-tools iperf3 openssh-server
 	openssh-client socat ncat bind9-dnsutils iputils-ping golang-go nodejs
 	musl-tools procps util-linux clang-tidy clang-format cppcheck git binutils
 	libclang-rt-14-dev nftables)
+# What tools/bench runs, and what it compares with.
+packages_bench=(python3 wrk redis-server redis-tools iperf3 procps util-linux)
+packages_compared=(runsc slirp4netns)
 
-# build DIR [meson options]: configures once, builds, quietly unless it fails.
+# build DIR [meson options]: configures, builds, quietly unless it fails. An
+# existing folder is configured again: its tests are found by listing folders.
 build() {
-	local dir=$1
+	local dir=$1 again=() log
 	shift
 	need_packages "${packages_build[@]}"
 	say "building in $dir"
-	if [ ! -f "$top/$dir/build.ninja" ]; then
-		meson setup "$top/$dir" "$top" "$@" >"$top/$dir.log" 2>&1 ||
-			{ cat "$top/$dir.log"; die "meson failed"; }
-		mv "$top/$dir.log" "$top/$dir/setup.log"
-	fi
+	[ ! -f "$top/$dir/build.ninja" ] || again=(--reconfigure)
+	log=$(mktemp)
+	meson setup "${again[@]}" "$top/$dir" "$top" "$@" >"$log" 2>&1 ||
+		{ cat "$log"; rm -f "$log"; die "meson failed"; }
+	mv "$log" "$top/$dir/setup.log"
 	ninja -C "$top/$dir" >"$top/$dir/ninja.log" 2>&1 ||
 		{ tail -n 40 "$top/$dir/ninja.log"; die "the build failed"; }
 }
