@@ -16,6 +16,11 @@ static bool is_broadcast(const struct nst_sock *s, const struct nst_addr *a)
 	       path.bcast;
 }
 
+static bool is_bound(const struct nst_sock *s)
+{
+	return s->bucket || s->remote.addr.family;
+}
+
 /* Does the socket's family take the address's? */
 static enum nst_err check_family(const struct nst_sock *s,
 				 const struct nst_addr *a)
@@ -51,6 +56,9 @@ static enum nst_err check_address(struct nst_sock *s, const struct nst_addr *a)
 		return NST_OK;
 	if (a->family == 6 && addr_is_mcast(a) && s->kind == SOCK_K_TCP)
 		return NST_E_INVAL;
+	/* LINUX: AF_INET6 looks at this before the rest, AF_INET after. */
+	if (s->family == 6 && is_bound(s))
+		return NST_E_INVAL;
 	e = check_scope(s, a);
 	if (e)
 		return e;
@@ -79,7 +87,7 @@ enum nst_err nst_sock_bind(struct nst_sock *s, const struct nst_sockaddr *a)
 
 	if (!e)
 		e = check_address(s, &at.addr);
-	if (!e && (s->bucket || s->remote.addr.family))
+	if (!e && is_bound(s))
 		e = NST_E_INVAL;
 	if (e)
 		return e;

@@ -134,5 +134,9 @@ int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
 		return -EINVAL;
 	if ((socklen_t)len > full)
 		len = (int)full;
-	return trap_write_sized(t, addr, &ss, (size_t)len, lenp, full);
+	/* LINUX: the length is written even when the address cannot be. */
+	rc = trap_write(t, lenp, &full, sizeof(full));
+	if (rc == 0 && len > 0)
+		rc = trap_write(t, addr, &ss, (size_t)len);
+	return rc;
 }

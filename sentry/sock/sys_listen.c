@@ -12,13 +12,19 @@
 
 #include "sentry/core/errmap.h"
 
+#define SIN6_LEN_RFC2133 24 /* sockaddr_in6 without its scope */
+
 /* LINUX: bind on AF_INET takes AF_UNSPEC for AF_INET when the address is
  * 0.0.0.0. */
 static int unspec_to_any(const struct trap *t, struct nst_sockaddr *a)
 {
 	struct sockaddr_in in = {0};
+	size_t least =
+	    t->sock->domain == AF_INET ? sizeof in : SIN6_LEN_RFC2133;
 
-	if (t->sock->domain != AF_INET || (uint32_t)trap_arg(t, 2) < sizeof in)
+	if ((uint32_t)trap_arg(t, 2) < least)
+		return -EINVAL;
+	if (t->sock->domain != AF_INET)
 		return -EAFNOSUPPORT;
 	if (trap_read(t, trap_arg(t, 1), &in, sizeof in) < 0)
 		return -EFAULT;
@@ -87,7 +93,10 @@ static int listen_now(struct trap *t, int backlog)
 	e = listen_netstack(s, backlog);
 	if (e != NST_OK)
 		return errno_of(e);
-	if (listen(t->gfd, backlog) < 0)
+	/* LINUX: both queues take one more than the backlog, and a connection
+	 * is in neither while it waits for a place in the guest's.
+	 * DEVIATION: two are up at once after listen(0). */
+	if (listen(t->gfd, backlog > 0 ? backlog - 1 : backlog) < 0)
 		return errno;
 	s->state = SOCK_LISTENING;
 	s->listen.backlog = backlog;

@@ -56,11 +56,23 @@ static enum trap_verdict send_all(struct trap *t, struct msg *m, unsigned flags,
 			  : fail_send(t, n, flags);
 }
 
+/* LINUX: move_addr_to_kernel comes before the protocol, which ignores it. */
+static int check_name(const struct trap *t, const struct msg *m)
+{
+	struct sockaddr_storage ss;
+
+	if (!m->name || !m->namelen || t->sock->type != SOCK_STREAM)
+		return 0;
+	return trap_read(t, m->name, &ss, m->namelen);
+}
+
 static enum trap_verdict send_one(struct trap *t, struct msg *m, unsigned flags,
 				  struct scratch *sc)
 {
-	int64_t n;
+	int64_t n = check_name(t, m);
 
+	if (n < 0)
+		return trap_answer(t, n);
 	if (t->sock->type == SOCK_STREAM)
 		return send_all(t, m, flags, sc);
 	n = send_datagram(t, m, flags, sc);
