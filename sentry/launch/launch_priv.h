@@ -50,7 +50,7 @@ struct launch_plan {
 	pid_t sentry_pid;
 	uid_t uid;
 	gid_t gid;
-	int ns_flags; /* CLONE_NEW* that the watcher was cloned with */
+	int ns_flags; /* CLONE_NEW* that the watcher has */
 	const char *dir;
 	sigset_t old_mask;
 	struct sigaction old_chld;
@@ -75,11 +75,12 @@ void reap_all(bool in_pidns);
 void reap_dir(const char *path);
 
 /* ---- namespaces.c ---- */
-/* The sentry: clones the watcher with the best namespaces that can be had; sets
+/* The sentry: clones the watcher, into namespaces that only clone gives; sets
  * p->ns_flags. Returns like fork; -errno. */
 pid_t ns_clone(struct launch_plan *p);
-/* The watcher: maps and mounts. 0, or -errno with *step set. */
-int ns_enter(const struct launch_plan *p, enum launch_step *step);
+/* The watcher: its network namespace, if one can be had; maps and mounts. 0, or
+ * -errno with *step set. */
+int ns_enter(struct launch_plan *p, enum launch_step *step);
 
 /* ---- inherited.c, in the sentry ---- */
 /* Refuses descriptors that reach the host's network. -EPERM after one line. */

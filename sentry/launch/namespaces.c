@@ -3,7 +3,7 @@
  * Namespaces of the guest. Without privilege a user namespace comes first: it
  * lets the sentry, its owner, read the memory and descriptors of guests that
  * are not dumpable, and it makes the others possible. The watcher is cloned
- * into them, so that a PID namespace ends with it.
+ * into them, so that a PID namespace ends with it, but for the network's.
  */
 #include "sentry/launch/launch_priv.h"
 
@@ -27,20 +27,14 @@ static pid_t clone_flags(int flags)
 	return rc < 0 ? (pid_t)-errno : (pid_t)rc;
 }
 
-/* The namespaces that were asked for, apart from the user namespace. */
-static int wanted_flags(const struct launch_plan *p)
+static pid_t clone_isolated(struct launch_plan *p)
 {
-	int flags = 0;
+	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
 
 	if (p->opt->netns)
 		flags |= CLONE_NEWNET;
-	if (p->opt->isolate)
-		flags |= CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
-	return flags;
-}
-
-static pid_t clone_isolated(struct launch_plan *p, int flags)
-{
+	if (p->uid)
+		flags |= CLONE_NEWUSER;
 	p->ns_flags = flags;
 	pid_t pid = clone_flags(flags);
 	if (pid < 0)
@@ -51,21 +45,23 @@ static pid_t clone_isolated(struct launch_plan *p, int flags)
 	return pid;
 }
 
-/* From the best to none: what is missing costs containment, not function. */
+/*
+ * Without --isolate what is missing costs containment, not function. The
+ * network namespace takes the kernel most of a millisecond: the watcher makes
+ * it, while the sentry builds its stack.
+ */
 pid_t ns_clone(struct launch_plan *p)
 {
-	const int want = wanted_flags(p);
-	const int attempts[] = {p->uid ? want | CLONE_NEWUSER : want,
-				want | CLONE_NEWUSER, CLONE_NEWUSER, 0};
 	pid_t pid = -EPERM;
 
 	if (p->opt->isolate)
-		return clone_isolated(p, attempts[0]);
-	for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++) {
-		p->ns_flags = attempts[i];
-		pid = clone_flags(attempts[i]);
-		if (pid >= 0 || pid == -EAGAIN || pid == -ENOMEM)
-			break;
+		return clone_isolated(p);
+	p->ns_flags = p->uid ? CLONE_NEWUSER : 0;
+	if (p->ns_flags)
+		pid = clone_flags(p->ns_flags);
+	if (pid < 0 && pid != -EAGAIN && pid != -ENOMEM) {
+		p->ns_flags = 0;
+		pid = clone_flags(0);
 	}
 	if (pid < 0)
 		log_error("cannot fork: %s", strerror(-pid));
@@ -111,10 +107,29 @@ static int do_mounts(const struct launch_plan *p)
 	return rc;
 }
 
-int ns_enter(const struct launch_plan *p, enum launch_step *step)
+/* From the best to none. A user namespace made here serves root without
+ * CAP_SYS_ADMIN. */
+static void unshare_net(struct launch_plan *p)
+{
+	int attempts[] = {CLONE_NEWNET, CLONE_NEWNET | CLONE_NEWUSER,
+			  CLONE_NEWUSER};
+	size_t n = p->ns_flags & CLONE_NEWUSER ? 1 : 3;
+
+	if (!p->opt->netns || p->ns_flags & CLONE_NEWNET)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (unshare(attempts[i]))
+			continue;
+		p->ns_flags |= attempts[i];
+		return;
+	}
+}
+
+int ns_enter(struct launch_plan *p, enum launch_step *step)
 {
 	int rc = 0;
 
+	unshare_net(p);
 	*step = STEP_USERNS;
 	if (p->ns_flags & CLONE_NEWUSER)
 		rc = write_maps(p);
