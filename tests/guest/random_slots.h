@@ -59,11 +59,11 @@ UNUSED static void settle(void)
  *   a UDP socket's pending error: the ICMP's, inside ECONNRESET.
  * Besides, POLLERR is not compared where the guest end cannot have it: after a
  * reset behind the peer's FIN or before the accept, and after
- * connect(AF_UNSPEC); SO_ERROR is. And
- * these are not done: sending on a UDP socket without a peer; a child shutting
- * down its parent's listener or connecting again for it; reading a stream
- * whose reading side was shut down (what arrives then is readable natively);
- * reading, connecting and listening after a shutdown that had no connection.
+ * connect(AF_UNSPEC); SO_ERROR is. And these are not done: sending on a UDP
+ * socket without a peer; a child shutting down its parent's listener or
+ * connecting again for it; reading a socket whose reading side was shut down
+ * (what arrives then is readable natively); reading, connecting and listening
+ * after a shutdown that had no connection.
  */
 UNUSED static int same_word(const struct slot *s, bool reading, int err)
 {
