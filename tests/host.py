@@ -59,6 +59,7 @@ def run(argv, timeout=60, **kw):
     except subprocess.TimeoutExpired:
         kill_group(p)
         out, err = what_it_wrote(p)
+        out = out or b""
         err = (err or b"") + f"\n[timeout after {timeout} s]".encode()
         return subprocess.CompletedProcess(argv, -999, out, err)
     except BaseException:
