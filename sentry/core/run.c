@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "sentry/core/errmap.h"
+#include "sentry/core/fds.h"
 #include "sentry/core/linger.h"
 #include "sentry/core/log.h"
 #include "sentry/core/sandbox.h"
@@ -193,14 +194,16 @@ static void *loop_main(void *arg)
 	return NULL;
 }
 
+/* The trapper first, and away last: the loop runs what was parked there. */
 static int start_threads(struct run *r)
 {
-	int rc = -pthread_create(&r->loop_thread, NULL, loop_main, r->sb.loop);
+	int rc = trapper_start(&r->sb);
 
-	r->loop_started = !rc;
+	r->trapper_started = !rc;
 	if (!rc)
-		rc = trapper_start(&r->sb);
-	r->trapper_started = r->loop_started && !rc;
+		rc = -pthread_create(&r->loop_thread, NULL, loop_main,
+				     r->sb.loop);
+	r->loop_started = r->trapper_started && !rc;
 	if (rc)
 		log_error("cannot start threads: %s", strerror(-rc));
 	return rc;
@@ -212,7 +215,7 @@ static void on_child_exit(void *arg)
 }
 
 /* Backing sockets are ordinary descriptors: as many as the host lets us. */
-static void raise_nofile(void)
+static void raise_nofile(struct sandbox *sb)
 {
 	struct rlimit rl;
 
@@ -220,6 +223,7 @@ static void raise_nofile(void)
 		return;
 	rl.rlim_cur = rl.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &rl);
+	sb->fds_max = fds_most(rl.rlim_cur);
 }
 
 /* The opposite order of build(). Threads first: nothing runs beside it. */
@@ -227,12 +231,12 @@ static void take_apart(struct run *r)
 {
 	struct sandbox *sb = &r->sb;
 
-	if (r->trapper_started)
-		trapper_stop(sb);
 	if (r->loop_started) {
 		loop_stop(sb->loop);
 		pthread_join(r->loop_thread, NULL);
 	}
+	if (r->trapper_started)
+		trapper_stop(sb);
 	if (sb->socks)
 		sock_table_free(sb);
 	if (r->backing_ready)
@@ -254,7 +258,7 @@ static int run_guest(struct run *r, int *term_signal)
 {
 	if (launch_guest(&r->sb, &r->guest))
 		return EXIT_CORDON_FAILED;
-	raise_nofile();
+	raise_nofile(&r->sb);
 	if (build(r) || launch_attach(r->guest) || start_threads(r) ||
 	    launch_go(r->guest))
 		return EXIT_CORDON_FAILED;

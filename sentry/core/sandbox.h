@@ -36,12 +36,13 @@ struct sandbox {
 	struct sock_table *socks;
 	struct ep_owner *dirty, **dirty_tail;
 	bool settling;
-	bool unsettled; /* the last settle gave up before it was quiet */
-	int notify_fd;  /* seccomp listener */
+	bool unsettled;    /* the last settle gave up before it was quiet */
+	int fds_max;       /* lasting descriptors are below (fds.h); 0: any */
+	int notify_fd;     /* seccomp listener */
 	int guest_diag_fd; /* UNIX_DIAG in the guest's namespace, or -1 */
-	int guest_pid;  /* first guest process */
-	uint64_t magic; /* shared with filter and shim: abi.h */
-	char dir[64];   /* private 0700 directory for socket names */
+	int guest_pid;     /* first guest process */
+	uint64_t magic;    /* shared with filter and shim: abi.h */
+	char dir[64];      /* private 0700 directory for socket names */
 	int dir_fd;
 };
 

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "sentry/core/fds.h"
 #include "sentry/gateway/policy.h"
 
 bool gw_addr_eq(const struct nst_addr *a, const struct nst_addr *b)
@@ -150,13 +151,11 @@ int host_socket(struct gateway *gw, int family, int type, int proto)
 	int on = 1;
 	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
 
-	if (fd < 0) {
-		int err = errno;
-
-		if (err == EMFILE || err == ENFILE)
-			gw->count.NoFds++;
-		return -err;
-	}
+	fd = fds_lasting(gw->sb, fd < 0 ? -errno : fd);
+	if (fd == -EMFILE || fd == -ENFILE)
+		gw->count.NoFds++;
+	if (fd < 0)
+		return fd;
 	if (family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0 &&
 	    type != SOCK_RAW) {

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sentry/core/fds.h"
 #include "sentry/core/log.h"
 #include "sentry/sock/sock_priv.h"
 #include "shim/abi.h"
@@ -38,12 +39,24 @@ socklen_t backing_name_addr(int name_fd, struct sockaddr_un *un)
 	return sizeof *un;
 }
 
+static int room_for_one(const struct sandbox *sb)
+{
+	int fd = fcntl(sb->dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	fd = fds_lasting(sb, fd < 0 ? -errno : fd);
+	return fd < 0 ? fd : close(fd);
+}
+
 int backing_name(struct sandbox *sb, int fd)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	char name[24];
 	int name_fd, err;
 
+	/* A socket that is bound but not ours could never be adopted. */
+	err = room_for_one(sb);
+	if (err < 0)
+		return err;
 	snprintf(name, sizeof name, "%llx",
 		 (unsigned long long)sb->socks->next_name++);
 	snprintf(un.sun_path, sizeof un.sun_path, "/proc/self/fd/%d/%s",
@@ -53,7 +66,7 @@ int backing_name(struct sandbox *sb, int fd)
 	name_fd = openat(sb->dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	err = errno;
 	(void)unlinkat(sb->dir_fd, name, 0);
-	return name_fd < 0 ? -err : name_fd;
+	return fds_lasting(sb, name_fd < 0 ? -err : name_fd);
 }
 
 void backing_sndbuf(int fd, uint32_t bytes)
@@ -184,7 +197,7 @@ int backing_attach(struct sock *s, int guest_dup)
 
 	if (connect(guest_dup, (struct sockaddr *)&un, len) < 0)
 		return -errno;
-	fd = accept_own(tb->listen_fd);
+	fd = fds_lasting(s->sb, accept_own(tb->listen_fd));
 	if (fd < 0)
 		return fd;
 	backing_sndbuf(fd, s->guest_rcvbuf);

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "sentry/core/fds.h"
+
 /*
  * LINUX: an AF_UNIX datagram may have sndbuf - 32 bytes, and sndbuf is twice
  * what is asked: the guest end then refuses (EMSGSIZE) what the endpoint would
@@ -69,6 +71,9 @@ static int wire(struct sock *s, int g)
 	    socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->send_fd < 0)
 		return -errno;
+	s->send_fd = fds_lasting(s->sb, s->send_fd);
+	if (s->send_fd < 0)
+		return s->send_fd;
 	rc = connect_back(s);
 	if (rc < 0)
 		return rc;

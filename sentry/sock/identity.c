@@ -91,7 +91,7 @@ void sock_job(struct sock *s, enum sock_job job)
 	s->jobs = job;
 	sock_get(s);
 	s->job_next = NULL;
-	*tb->jobs_tail = s;
+	__atomic_store_n(tb->jobs_tail, s, __ATOMIC_RELAXED);
 	tb->jobs_tail = &s->job_next;
 }
 
@@ -101,7 +101,7 @@ static struct sock *pop_job(struct sock_table *tb, unsigned *jobs)
 
 	if (!s)
 		return NULL;
-	tb->jobs = s->job_next;
+	__atomic_store_n(&tb->jobs, s->job_next, __ATOMIC_RELAXED);
 	if (!tb->jobs)
 		tb->jobs_tail = &tb->jobs;
 	*jobs = s->jobs;
@@ -218,6 +218,21 @@ static size_t probe_all(struct sandbox *sb)
 		scanned += is_scanned(s);
 	}
 	return scanned;
+}
+
+bool sock_make_room(struct sandbox *sb, int err)
+{
+	struct sock_table *tb = sb->socks;
+	size_t before = tb->count;
+	nst_time start = sandbox_now(sb), end;
+
+	if ((err != -EMFILE && err != -ENFILE) || start < tb->room_next)
+		return false;
+	(void)probe_all(sb);
+	/* At most a tenth of the time, however many sockets there are. */
+	end = sandbox_now(sb);
+	tb->room_next = end + 10 * (end - start);
+	return tb->count < before;
 }
 
 /* A descriptor may be in flight between two processes: only what two scans in

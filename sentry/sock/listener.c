@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "sentry/core/fds.h"
 #include "sentry/loop/loop.h"
 #include "sentry/sock/sock_priv.h"
 
@@ -32,8 +33,9 @@ static int child_end(const struct sock *c)
 	struct sockaddr_un un;
 	socklen_t len;
 
+	fd = fds_lasting(c->sb, fd < 0 ? -errno : fd);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	len = listener_child_name(c, &un);
 	if (bind(fd, (struct sockaddr *)&un, len) < 0) {
 		int err = -errno;

@@ -146,6 +146,9 @@ void sock_jobs_run(struct sandbox *sb);
 /* Closes sockets whose guest end is gone without an event: probes names, and
  * if `scan`, looks through the guest's descriptors. No lock held. */
 void sock_sweep(struct sandbox *sb, bool scan);
+/* After -EMFILE or -ENFILE: closes sockets that the guest has closed but that
+ * no sweep has found yet. True: there were some, try again. Under the lock. */
+bool sock_make_room(struct sandbox *sb, int err);
 /* Closes owners of `port` in the protocol of s that are dead already; true if
  * any was (bind and listen then try again). */
 bool sock_reap_conflicts(struct sock *s, uint16_t port);

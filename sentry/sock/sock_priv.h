@@ -18,6 +18,7 @@ struct sock_table {
 	struct sock *listeners;
 	struct sock *jobs, **jobs_tail;
 	size_t count;
+	nst_time room_next; /* not before: sock_make_room */
 	uint64_t next_id;
 	/* backing.c */
 	uint64_t next_name;

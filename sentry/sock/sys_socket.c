@@ -112,6 +112,8 @@ enum trap_verdict sys_socket(struct trap *t)
 		return refuse(t, -proto);
 	sandbox_lock(t->sb);
 	fd = make_socket(t, type, proto, &s);
+	if (sock_make_room(t->sb, fd))
+		fd = make_socket(t, type, proto, &s);
 	sandbox_unlock(t->sb);
 	if (fd < 0)
 		return refuse(t, -fd);

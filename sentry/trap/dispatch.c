@@ -14,6 +14,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "sentry/core/fds.h"
 #include "sentry/sock/sock.h"
 #include "shim/abi.h"
 
@@ -96,18 +97,33 @@ static bool is_adopt_call(const struct trap *t)
 	       trap_int(t, 2) == SHIM_OPT_ADOPT;
 }
 
-/* Sets t->sock, with a reference, or leaves it NULL. */
-static void identify(struct trap *t)
+static int adopt(struct trap *t, struct sock **s)
 {
 	/* What connects at once never needs its name: see sys_connect. */
 	bool named = t->n.data.nr != SYS_connect;
+	uint64_t reg = trap_arg(t, 5);
+	int err = backing_adopt(t->sb, t->gfd, reg, named, s);
+
+	if (sock_make_room(t->sb, err))
+		err = backing_adopt(t->sb, t->gfd, reg, named, s);
+	if (err < 0)
+		*s = NULL;
+	return err;
+}
+
+/* Sets t->sock, with a reference, or leaves it NULL: 0, not one of ours, or
+ * -errno, one of ours that cannot be served. */
+static int identify(struct trap *t)
+{
 	struct sock *s;
+	int err = 0;
 
 	sandbox_lock(t->sb);
+	if (!fds_may_last(t->sb, t->gfd))
+		(void)sock_make_room(t->sb, -EMFILE);
 	s = sock_of_guest_fd(t->sb, t->gfd);
-	if (!s && wants_adoption(t) &&
-	    backing_adopt(t->sb, t->gfd, trap_arg(t, 5), named, &s) < 0)
-		s = NULL;
+	if (!s && wants_adoption(t))
+		err = adopt(t, &s);
 	if (s) {
 		sock_get(s);
 		t->sock = s;
@@ -117,6 +133,7 @@ static void identify(struct trap *t)
 		s->unseen = 0;
 	}
 	sandbox_unlock(t->sb);
+	return err == -EINVAL ? 0 : err;
 }
 
 /* ---- running ---- */
@@ -164,6 +181,36 @@ static void park_or_fail(struct trap *t)
 	release(t);
 }
 
+static int dup_of(const struct trap *t)
+{
+	pid_t tid = (pid_t)t->n.pid;
+	int fd = trap_int(t, 0), dup = guest_fd_get(t->sb, tid, fd);
+
+	if (dup != -EMFILE && dup != -ENFILE && dup != -ENOMEM)
+		return dup;
+	sock_sweep(t->sb, false);
+	return guest_fd_get(t->sb, tid, fd);
+}
+
+/* A call whose socket could not be had. Only what is certainly none of ours
+ * may go on in the kernel. */
+static void refuse(struct trap *t, int err)
+{
+	switch (err) {
+	case -ESRCH: /* nobody waits */
+		return;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -EAGAIN:
+		(void)trap_reply_err(t, ENOBUFS);
+		return;
+	default:
+		(void)trap_reply_continue(t);
+	}
+}
+
 void dispatch_new(struct trap *t)
 {
 	const struct call *c = call_of(t->n.data.nr);
@@ -176,20 +223,18 @@ void dispatch_new(struct trap *t)
 		(void)c->handler(t);
 		return;
 	}
-	t->gfd = guest_fd_get(t->sb, (pid_t)t->n.pid, trap_int(t, 0));
-	if (t->gfd == -ESRCH)
-		return;
+	t->gfd = dup_of(t);
 	if (t->gfd < 0) {
-		(void)trap_reply_continue(t);
+		refuse(t, t->gfd);
 		return;
 	}
 	if (!trap_valid(t)) {
 		release(t);
 		return;
 	}
-	identify(t);
+	int err = identify(t);
 	if (!t->sock)
-		(void)trap_reply_continue(t);
+		refuse(t, err);
 	else if (!run(t)) {
 		park_or_fail(t);
 		return;

@@ -77,6 +77,15 @@ static int get_cached(struct trapper *tr, pid_t tid, int number)
 	return err < 0 ? err : getfd(slot->fd, number);
 }
 
+void guest_fd_fini(struct trapper *tr)
+{
+	for (unsigned i = 0; i < TRAP_PIDFDS; i++) {
+		if (tr->pidfd[i].tid)
+			close(tr->pidfd[i].fd);
+		tr->pidfd[i].tid = 0;
+	}
+}
+
 int guest_fd_get(struct sandbox *sb, pid_t tid, int fd)
 {
 	struct trapper *tr = sb->trapper;
@@ -86,17 +95,12 @@ int guest_fd_get(struct sandbox *sb, pid_t tid, int fd)
 		return -EBADF;
 	pthread_mutex_lock(&tr->pidfd_lock);
 	dup = get_cached(tr, tid, fd);
+	if (dup == -EMFILE) {
+		guest_fd_fini(tr); /* what is cached can be had again */
+		dup = get_cached(tr, tid, fd);
+	}
 	pthread_mutex_unlock(&tr->pidfd_lock);
 	return dup;
-}
-
-void guest_fd_fini(struct trapper *tr)
-{
-	for (unsigned i = 0; i < TRAP_PIDFDS; i++) {
-		if (tr->pidfd[i].tid)
-			close(tr->pidfd[i].fd);
-		tr->pidfd[i].tid = 0;
-	}
 }
 
 static bool match_cookie(void *arg, int dup)

@@ -45,7 +45,7 @@ static void unlink_parked(struct trapper *tr, struct trap *t)
 static void push_ready(struct trapper *tr, struct trap *t)
 {
 	t->next = NULL;
-	*tr->ready_tail = t;
+	__atomic_store_n(tr->ready_tail, t, __ATOMIC_RELAXED);
 	tr->ready_tail = &t->next;
 }
 
@@ -132,7 +132,7 @@ static struct trap *pop_ready(struct trapper *tr)
 
 	if (!t)
 		return NULL;
-	tr->ready = t->next;
+	__atomic_store_n(&tr->ready, t->next, __ATOMIC_RELAXED);
 	if (!tr->ready)
 		tr->ready_tail = &tr->ready;
 	t->next = NULL;

@@ -25,6 +25,7 @@ struct trapper {
 	pthread_t watcher; /* signals and deadlines of parked traps, sweeps */
 	atomic_bool stop;
 	sem_t wake;          /* the watcher's: something was parked, or stop */
+	sem_t ended;         /* the trap thread serves no more */
 	struct trap *parked; /* every parked trap */
 	size_t nparked;
 	struct trap *ready; /* woken, to be run; singly linked */

@@ -38,9 +38,8 @@ static bool guests_gone(int notify_fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLNVAL));
 }
 
-static void *trap_thread(void *arg)
+static void serve(struct trapper *tr)
 {
-	struct trapper *tr = arg;
 	struct sandbox *sb = tr->sb;
 	struct trap t;
 
@@ -59,6 +58,14 @@ static void *trap_thread(void *arg)
 		if (guests_gone(sb->notify_fd))
 			break;
 	}
+}
+
+static void *trap_thread(void *arg)
+{
+	struct trapper *tr = arg;
+
+	serve(tr);
+	sem_post(&tr->ended);
 	return NULL;
 }
 
@@ -135,7 +142,8 @@ static void stop_trap_thread(struct trapper *tr)
 			ts.tv_nsec -= 1000000000;
 			ts.tv_sec++;
 		}
-	} while (pthread_clockjoin_np(tr->thread, NULL, CLOCK_MONOTONIC, &ts));
+	} while (sem_clockwait(&tr->ended, CLOCK_MONOTONIC, &ts) < 0);
+	pthread_join(tr->thread, NULL);
 }
 
 /* Threads inherit the mask: signals are the launcher's business. */
@@ -164,6 +172,7 @@ static void trapper_free(struct trapper *tr)
 	tr->sb->trapper = NULL;
 	guest_fd_fini(tr);
 	sem_destroy(&tr->wake);
+	sem_destroy(&tr->ended);
 	pthread_mutex_destroy(&tr->pidfd_lock);
 	free(tr);
 }
@@ -179,6 +188,7 @@ int trapper_start(struct sandbox *sb)
 	tr->sb = sb;
 	tr->ready_tail = &tr->ready;
 	sem_init(&tr->wake, 0, 0);
+	sem_init(&tr->ended, 0, 0);
 	pthread_mutex_init(&tr->pidfd_lock, NULL);
 	sb->trapper = tr;
 	sigaction(STOP_SIGNAL, &sa, NULL);
