@@ -178,23 +178,6 @@ static bool ours(const struct ip_layer *ip, const struct ip_rx *rx,
 	       (rx->nic->cfg.caps & NST_CAP_SPOOF);
 }
 
-/*
- * A path MTU is believed for TCP only when the flow exists (RFC 5927 7.2):
- * a guess at it needs the 4-tuple. The sequence number is tcp_icmp's to check
- * before it acts.
- */
-static bool flow_known(const struct ip_layer *ip, const struct icmp_err *e)
-{
-	struct flow_key k = {.local = e->src, .remote = e->dst};
-
-	if (e->proto != IP_PROTO_TCP)
-		return true;
-	k.proto = IP_PROTO_TCP;
-	k.lport = wire_get16(e->l4);
-	k.rport = wire_get16(e->l4 + 2);
-	return demux_find(ip->st->demux, &k) != NULL;
-}
-
 void icmp_error_in(struct ip_layer *ip, const struct ip_rx *rx,
 		   const uint8_t *p, uint32_t bytes)
 {
@@ -221,7 +204,8 @@ void icmp_error_in(struct ip_layer *ip, const struct ip_rx *rx,
 		c->IcmpNoMatch++;
 		return;
 	}
-	if (e.err == NST_E_MSGSIZE && flow_known(ip, &e))
+	/* TCP believes a path MTU when it has seen the sequence number. */
+	if (e.err == NST_E_MSGSIZE && e.proto != IP_PROTO_TCP)
 		ip_pmtu_update(ip->st, &e.dst, e.info);
 	tell(ip, &e);
 }

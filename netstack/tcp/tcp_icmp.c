@@ -27,11 +27,16 @@ static struct flow_key quoted_key(const struct icmp_err *e)
 	return k;
 }
 
-/* RFC 1191 6.4: smaller segments, and what was too big again, at once. */
-static void mtu_changed(struct nst_tcp *tp)
+/*
+ * RFC 1191 6.4: smaller segments, and what was too big again, at once. The
+ * quoted sequence number has been checked: the path MTU concerns everybody who
+ * sends there, so a guess must not lower it (RFC 5927 7.2).
+ */
+static void mtu_changed(struct nst_tcp *tp, const struct icmp_err *e)
 {
 	uint32_t before = tp->mss;
 
+	ip_pmtu_update(tp->sk.st, &e->dst, e->info);
 	if (tcp_path_refresh(tp) != NST_OK)
 		return;
 	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD))) {
@@ -80,7 +85,7 @@ static void conn_icmp(struct nst_tcp *tp, const struct icmp_err *e,
 		return;
 	}
 	if (e->err == NST_E_MSGSIZE)
-		mtu_changed(tp);
+		mtu_changed(tp, e);
 	else
 		report(tp, e);
 	tcp_finish(tp);

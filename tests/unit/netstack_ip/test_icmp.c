@@ -318,20 +318,20 @@ Test(icmp, too_big_lowers_the_path_mtu)
 	struct ipt *t = ipt_new();
 	struct ip_path p;
 
-	/* About a TCP flow that does not exist: not believed. */
-	error_in(t, 3, 4, 1400, 6);
-	cr_assert_eq(ip_path_find(t->st, &far, NULL, 0, false, &p), NST_OK);
-	cr_assert_eq(p.mtu, 1500);
+	/* About TCP: told, but believed only by tcp_icmp (RFC 5927 7.2): that
+	 * the flow exists is not enough. */
 	struct demux_node n = {.key = {.local = test_addr("10.1.0.1"),
 				       .remote = far,
 				       .lport = 0x1234,
 				       .rport = 80,
 				       .proto = IP_PROTO_TCP}};
 	cr_assert_eq(demux_insert(t->st->demux, &n), NST_OK);
-	error_in(t, 3, 4, 1450, 6);
+	error_in(t, 3, 4, 1400, 6);
 	demux_remove(t->st->demux, &n);
+	cr_assert_eq(t->nerr, 1);
+	cr_assert_eq(t->err[0].e.info, 1400);
 	cr_assert_eq(ip_path_find(t->st, &far, NULL, 0, false, &p), NST_OK);
-	cr_assert_eq(p.mtu, 1450);
+	cr_assert_eq(p.mtu, 1500);
 	error_in(t, 3, 4, 1400, 17);
 	cr_assert_eq(ip_path_find(t->st, &far, NULL, 0, false, &p), NST_OK);
 	cr_assert_eq(p.mtu, 1400);

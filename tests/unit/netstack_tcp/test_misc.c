@@ -42,8 +42,6 @@ static void icmp(enum nst_err err, bool hard, uint32_t seq, uint32_t mtu)
 	e.l4 = l4;
 	e.l4_bytes = 8;
 	stack_enter(w.st, w.now);
-	if (mtu)
-		ip_pmtu_update(w.st, &e.dst, mtu);
 	tcp_icmp(w.st, &e);
 	stack_leave(w.st);
 	w_check(&w);
@@ -88,6 +86,28 @@ Test(misc, pmtu_lowers_mss_and_sends_again)
 	EXPECT(&w, A, 1, 1, 960);
 	w_drain(&w);
 	cr_assert_eq(w.tp->cwnd, 10); /* not a sign of congestion */
+}
+
+/* RFC 5927 7.2: a guess at the sequence number lowers nothing, for nobody. */
+Test(misc, pmtu_of_a_guess_is_not_believed)
+{
+	struct nst_addr dst = test_addr(W_PEER);
+	struct ip_path p;
+	uint64_t before;
+
+	w_connect(&w, O_NONE);
+	w_write(&w, 2920);
+	w_drain(&w);
+	before = w.st->count.TcpOutOfWindow;
+	icmp(NST_E_MSGSIZE, false, 5000, 1000);
+	cr_assert_eq(w.st->count.TcpOutOfWindow, before + 1);
+	cr_assert_eq(w.tp->mss, 1460);
+	cr_assert_eq(ip_path_find(w.st, &dst, NULL, 0, false, &p), NST_OK);
+	cr_assert_eq(p.mtu, W_MTU);
+	icmp(NST_E_MSGSIZE, false, 1, 1000);
+	cr_assert_eq(ip_path_find(w.st, &dst, NULL, 0, false, &p), NST_OK);
+	cr_assert_eq(p.mtu, 1000);
+	w_drain(&w);
 }
 
 Test(misc, icmp_for_a_request)
