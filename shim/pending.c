@@ -40,8 +40,12 @@ void shim_pending_clear(int fd)
 
 void shim_adopt_now(int fd, uint64_t reg)
 {
-	(void)shim_call(SYS_getsockopt, shim_int(fd), SHIM_SOL, SHIM_OPT_ADOPT,
-			0, 0, reg);
+	long r;
+
+	do
+		r = shim_call(SYS_getsockopt, shim_int(fd), SHIM_SOL,
+			      SHIM_OPT_ADOPT, 0, 0, reg);
+	while (r == -EINTR);
 }
 
 void shim_adopt_fd(int fd)

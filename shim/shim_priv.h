@@ -73,6 +73,11 @@ void shim_adopt_now(int fd, uint64_t reg);
 void shim_adopt_all(void);
 void shim_adopt_fd(int fd);
 
+/* Whether a call that said r is to be made again (interrupt.c). `event` is what
+ * poll shows when it need not wait. */
+bool shim_repeat(int fd, ssize_t r, int flags, short event);
+bool shim_repeat_connect(int fd, int r);
+
 /* accept4 with an address on any listener, natively (accept.c). */
 int shim_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 

@@ -65,7 +65,8 @@ SHIM_EXPORT int socket(int domain, int type, int proto)
 
 /*
  * A call on fd that never returns EINTR on Linux, with adoption. The pending
- * entry is dropped once a call has carried it.
+ * entry is dropped once a call has carried it, unless the sentry could not
+ * adopt it then.
  */
 static int call_retry(long nr, int fd, uint64_t b, uint64_t c, uint64_t d,
 		      uint64_t e)
@@ -76,7 +77,7 @@ static int call_retry(long nr, int fd, uint64_t b, uint64_t c, uint64_t d,
 	do
 		r = shim_call(nr, shim_int(fd), b, c, d, e, reg);
 	while (r == -EINTR && shim_magic());
-	if (reg)
+	if (reg && r != -ENOBUFS)
 		shim_pending_clear(fd);
 	return (int)shim_ret(r);
 }
@@ -134,8 +135,10 @@ SHIM_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	r = shim_call(SYS_ioctl, shim_int(fd), request, shim_ptr(arg), 0, 0,
-		      reg);
+	do
+		r = shim_call(SYS_ioctl, shim_int(fd), request, shim_ptr(arg),
+			      0, 0, reg);
+	while (r == -EINTR && (request & 0xff00) == 0x8900 && shim_magic());
 	if (reg && (request & 0xff00) == 0x8900)
 		shim_pending_clear(fd);
 	return (int)shim_ret(r);

@@ -6,6 +6,8 @@
  */
 #include "shim/shim_priv.h"
 
+#include <poll.h>
+
 typedef int (*connect_fn)(int, const struct sockaddr *, socklen_t);
 typedef int (*accept_fn)(int, struct sockaddr *, socklen_t *);
 typedef int (*accept4_fn)(int, struct sockaddr *, socklen_t *, int);
@@ -19,7 +21,7 @@ typedef int (*sendmmsg_fn)(int, struct mmsghdr *, unsigned int, int);
 typedef int (*recvmmsg_fn)(int, struct mmsghdr *, unsigned int, int,
 			   struct timespec *);
 
-SHIM_EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+static int connect_once(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	uint64_t reg = shim_pending(fd);
 	long r;
@@ -28,39 +30,72 @@ SHIM_EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return ((connect_fn)shim_real(REAL_CONNECT))(fd, addr, len);
 	r = shim_call(SYS_connect, shim_int(fd), shim_ptr(addr), len, 0, 0,
 		      reg);
-	shim_pending_clear(fd);
+	if (r != -EINTR) /* else the sentry may not have seen it */
+		shim_pending_clear(fd);
 	return (int)shim_ret(r);
+}
+
+SHIM_EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int r;
+
+	do
+		r = connect_once(fd, addr, len);
+	while (shim_repeat_connect(fd, r));
+	return r;
 }
 
 SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 			   const struct sockaddr *to, socklen_t len)
 {
+	sendto_fn fn = (sendto_fn)shim_real(REAL_SENDTO);
+	ssize_t r;
+
 	shim_adopt_fd(fd); /* all six registers are taken */
-	return shim_true_error(fd, ((sendto_fn)shim_real(REAL_SENDTO))(
-				       fd, buf, n, flags, to, len));
+	do
+		r = fn(fd, buf, n, flags, to, len);
+	while (shim_repeat(fd, r, flags, POLLOUT));
+	return shim_true_error(fd, r);
 }
 
 SHIM_EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 			     struct sockaddr *restrict from,
 			     socklen_t *restrict len)
 {
+	recvfrom_fn fn = (recvfrom_fn)shim_real(REAL_RECVFROM);
+	ssize_t r;
+
 	shim_adopt_fd(fd);
-	return ((recvfrom_fn)shim_real(REAL_RECVFROM))(fd, buf, n, flags, from,
-						       len);
+	do
+		r = fn(fd, buf, n, flags, from, len);
+	while (shim_repeat(fd, r, flags, POLLIN));
+	return r;
 }
 
 /* Descriptors may travel in the message: whoever gets them has no shim state
  * of ours, so the sentry must know them first. */
 SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	sendmsg_fn fn = (sendmsg_fn)shim_real(REAL_SENDMSG);
+	ssize_t r;
+
 	shim_adopt_all(); /* without looking at msg: it may be wild */
-	return ((sendmsg_fn)shim_real(REAL_SENDMSG))(fd, msg, flags);
+	do
+		r = fn(fd, msg, flags);
+	while (shim_repeat(fd, r, flags, POLLOUT));
+	return r;
 }
 
 SHIM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
+	recvmsg_fn fn = (recvmsg_fn)shim_real(REAL_RECVMSG);
+	ssize_t r;
+
 	shim_adopt_fd(fd);
-	return ((recvmsg_fn)shim_real(REAL_RECVMSG))(fd, msg, flags);
+	do
+		r = fn(fd, msg, flags);
+	while (shim_repeat(fd, r, flags, POLLIN));
+	return r;
 }
 
 SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned int n, int flags)
