@@ -99,33 +99,52 @@ def at_most(seconds):
         signal.signal(signal.SIGALRM, old)
 
 
-def become_subreaper():
-    """Orphans of tests become our children, so that none is left unseen."""
+_reaper = None
+
+
+def adopt_orphans():
+    """Forks. The child returns; the parent stays to take the orphans of tests
+    and to reap them at once (a zombie keeps its namespaces), and ends as the
+    child does."""
+    global _reaper
     if libc.prctl(36, 1, 0, 0, 0):  # PR_SET_CHILD_SUBREAPER
         raise OSError(ctypes.get_errno(), "prctl")
+    parent, child = os.getpid(), os.fork()
+    if not child:
+        _reaper = parent
+        libc.prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda n, _: os.kill(child, n))
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xff)
 
 
-def children():
-    found = []
-    for tid in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError):
-            with open(f"/proc/self/task/{tid}/children") as f:
-                found += [int(x) for x in f.read().split()]
+def children(pid):
+    found = set()
+    with contextlib.suppress(OSError):
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{tid}/children") as f:
+                found.update(int(x) for x in f.read().split())
     return found
 
 
 def kill_leftovers():
     """Ends what a test has left running, generation by generation."""
-    for _ in range(100):
-        left = children()
-        if not left:
+    for _ in range(1000):
+        ours = children(os.getpid())
+        orphans = children(_reaper) - {os.getpid()} if _reaper else set()
+        if not ours and not orphans:
             return
-        for pid in left:
+        for pid in ours | orphans:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for pid in left:
+        for pid in ours:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        time.sleep(0.001)
 
 
 def wait_port(port, host="127.0.0.1", seconds=15):

@@ -151,6 +151,7 @@ def main():
     p.add_argument("--only", action="append", choices=SUITES)
     p.add_argument("--match", default="")
     args = p.parse_args()
+    host.adopt_orphans()
     report = Report(args.match)
     for name in args.only or SUITES:
         run_suite(report, name, args.all)

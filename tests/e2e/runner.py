@@ -24,7 +24,6 @@ def tests_of(module):
 
 def run(report, everything=False):
     host.enter_test_network()
-    host.become_subreaper()
     for module in MODULES:
         for name, fn in tests_of(module):
             if getattr(fn, "slow", False) and not everything:

@@ -74,7 +74,6 @@ def compare(name, want, got, allowed):
 
 def run(report, everything=False):
     host.enter_test_network()
-    host.become_subreaper()
     allowed = allowed_differences()
     modes = list(host.MODES) if everything else ["shim", "no-shim", "user"]
     for program in programs():
