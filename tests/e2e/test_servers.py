@@ -72,7 +72,7 @@ kill $server; wait $server || true
 def iperf(mode, args, json_path=None):
     with host.workdir() as d:
         return inside(script(d, f"""
-iperf3 -s -1 -B 127.0.0.1 >server.log 2>&1 & server=$!
+iperf3 -s -1 --forceflush -B 127.0.0.1 >server.log 2>&1 & server=$!
 for i in $(seq 100); do grep -q listening server.log && break; sleep 0.05; done
 iperf3 -c 127.0.0.1 -t 1 -f g {args}
 wait $server

@@ -102,8 +102,9 @@ wait_port() { for i in $(seq 200); do
 def p1(variant):
     """iperf3 over loopback, one stream, Gbit/s"""
     path = script("p1.sh", """
-iperf3 -s -1 >/dev/null 2>&1 &
-sleep 0.5; iperf3 -c 127.0.0.1 -t 3 -f m; wait""")
+cd $(mktemp -d); iperf3 -s -1 --forceflush >log 2>&1 &
+for i in $(seq 200); do grep -qs listening log && break; sleep 0.05; done
+iperf3 -c 127.0.0.1 -t 3 -f m; wait""")
     out = call(variant, ["bash", path])
     return {"Gbit/s": rate(r"([\d.]+) Mbits/sec.*receiver", out) / 1000}
 
