@@ -333,7 +333,7 @@ def main():
         if n not in WORKLOADS:
             p.error(f"no workload {n}; there are {', '.join(WORKLOADS)}")
     host.enter_test_network()
-    WORK = tempfile.mkdtemp(prefix="cordon-bench.")
+    WORK = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="cordon-bench.")
     script("slirp.sh", SLIRP)
     results = {}
     try:
