@@ -42,17 +42,26 @@ def tap(mode, mtu=1500):
 
 @contextlib.contextmanager
 def kernel_iperf():
-    with host.background(["iperf3", "-s", "-p", "5301"]):
-        time.sleep(0.3)
+    """For one client: a server is busy for a while after it."""
+    with host.background(["iperf3", "-s", "-1", "-p", "5301", "--forceflush"],
+                         stdout=subprocess.PIPE) as p:
+        for line in p.stdout:
+            if b"listening" in line:
+                break
         yield
 
 
+def iperf(mode, *args):
+    to = "fd09::1" if "-6" in args else "10.9.0.1"
+    with kernel_iperf():
+        return inside(["iperf3", "-c", to, "-p", "5301", "-t", "1", "-f", "m",
+                       *args], mode, OPTIONS).decode()
+
+
 def test_bulk_both_ways(mode):
-    with tap(mode), kernel_iperf():
+    with tap(mode):
         for args in [], ["-R"], ["-P", "4"], ["-6"]:
-            to = "fd09::1" if "-6" in args else "10.9.0.1"
-            out = inside(["iperf3", "-c", to, "-p", "5301", "-t", "1", "-f",
-                          "m", *args], mode, OPTIONS).decode()
+            out = iperf(mode, *args)
             rates = re.findall(r"([\d.]+) Mbits/sec.*receiver", out)
             assert rates and float(rates[-1]) > 50, out
 
@@ -167,9 +176,8 @@ def test_refused_by_kernel(mode):
 
 
 def test_small_mtu(mode):
-    with tap(mode, mtu=1280), kernel_iperf():
-        out = inside(["iperf3", "-c", "10.9.0.1", "-p", "5301", "-t", "1",
-                      "-f", "m"], mode, OPTIONS).decode()
+    with tap(mode, mtu=1280):
+        out = iperf(mode)
         assert "receiver" in out, out
 
 
