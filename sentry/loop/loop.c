@@ -27,6 +27,11 @@
  */
 #define SPIN_MAX_NS (50 * NST_US)
 #define SPIN_MIN_NS (5 * NST_US)
+/*
+ * After a turn that moved this much, more is gained when the guests have the
+ * CPU and the next turn finds more to move.
+ */
+#define SPIN_WORK_NS (30 * NST_US)
 
 nst_time loop_now(void)
 {
@@ -294,6 +299,7 @@ static void sleep_now(struct loop *l)
 
 static void turn(struct loop *l)
 {
+	nst_time start = loop_now();
 	unsigned n = batch_run(l);
 	nst_time began;
 
@@ -302,7 +308,7 @@ static void turn(struct loop *l)
 	if (ready(l))
 		return;
 	began = loop_now();
-	if (!spin(l, began))
+	if (began - start > SPIN_WORK_NS || !spin(l, began))
 		sleep_now(l);
 	spin_learn(l, loop_now() - began);
 }
