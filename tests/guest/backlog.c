@@ -33,7 +33,7 @@ static void with(int backlog)
 	nonblock(l);
 	for (i = 0; i < CLIENTS; i++)
 		c[i] = start(&a);
-	sleep_ms(60);
+	sleep_ms(200);
 	up = count_up(c);
 	printf("up at once: %d\n", up);
 	show_poll("listener", l, POLLIN, 0);
@@ -44,7 +44,7 @@ static void with(int backlog)
 			die("write");
 		close(fd);
 	}
-	sleep_ms(30);
+	sleep_ms(100);
 	for (served = i = 0; i < CLIENTS; i++) {
 		served += recv(c[i], &b, 1, MSG_DONTWAIT) == 1;
 		close(c[i]);
@@ -62,9 +62,9 @@ static void closing(void)
 
 	for (i = 0; i < CLIENTS; i++)
 		c[i] = start(&a);
-	sleep_ms(60);
+	sleep_ms(200);
 	close(l);
-	sleep_ms(60);
+	sleep_ms(200);
 	for (i = 0; i < CLIENTS; i++) {
 		if (await(c[i], POLLOUT, 0) == 0)
 			waiting++;
@@ -84,7 +84,7 @@ static void changed_later(void)
 	show("listen again", listen(l, 64));
 	for (i = 0; i < CLIENTS; i++)
 		c[i] = start(&a);
-	sleep_ms(60);
+	sleep_ms(200);
 	printf("all up: %d\n", count_up(c));
 	for (i = 0; i < CLIENTS; i++)
 		close(c[i]);
