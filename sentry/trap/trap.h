@@ -67,7 +67,8 @@ static inline int trap_int(const struct trap *t, int i)
 int trap_read(const struct trap *t, uint64_t addr, void *dst, size_t bytes);
 int trap_write(const struct trap *t, uint64_t addr, const void *src,
 	       size_t bytes);
-/* First src, then len to lenp, as many calls end: one call costs half of two. */
+/* First src, then len to lenp, as many calls end: one call costs half of two.
+ */
 int trap_write_sized(const struct trap *t, uint64_t addr, const void *src,
 		     size_t bytes, uint64_t lenp, uint32_t len);
 /* Gather/scatter over guest iovecs (already read into v); bytes or -EFAULT. */
