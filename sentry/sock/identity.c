@@ -6,6 +6,7 @@
 #include "sentry/sock/sock.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -254,12 +255,32 @@ static void close_unseen(struct sandbox *sb, bool mark)
 	}
 }
 
+/* The allocator keeps what many sockets needed; when most are gone the host
+ * gets it back. */
+#define PEAK_MIN 64
+
+static void give_back_memory(struct sandbox *sb)
+{
+	struct sock_table *tb = sb->socks;
+	bool fell;
+
+	sandbox_lock(sb);
+	fell = tb->peak >= PEAK_MIN && tb->count < tb->peak / 2;
+	if (fell)
+		tb->peak = tb->count;
+	sandbox_unlock(sb);
+	if (fell)
+		(void)malloc_trim(0);
+}
+
 void sock_sweep(struct sandbox *sb, bool scan)
 {
 	size_t scanned;
 
 	if (!sb->socks)
 		return;
+	if (scan)
+		give_back_memory(sb);
 	sandbox_lock(sb);
 	scanned = probe_all(sb);
 	if (scan && scanned)

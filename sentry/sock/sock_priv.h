@@ -17,7 +17,7 @@ struct sock_table {
 	struct sock *all;
 	struct sock *listeners;
 	struct sock *jobs, **jobs_tail;
-	size_t count;
+	size_t count, peak; /* the most since memory was given back */
 	nst_time room_next; /* not before: sock_make_room */
 	uint64_t next_id;
 	/* backing.c */

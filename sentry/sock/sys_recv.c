@@ -203,7 +203,12 @@ static int64_t recv_nth(struct trap *t, uint64_t i, unsigned flags,
 	if (rc == 0)
 		rc = trap_write(t, addr + offsetof(struct guest_mmsghdr, len),
 				&len, sizeof(len));
-	return rc < 0 ? rc : n;
+	if (rc == 0)
+		return n;
+	/* LINUX: the datagram is lost. */
+	if (t->sock->type != SOCK_STREAM)
+		recv_commit(t, r);
+	return rc;
 }
 
 /* Messages of a batch go out with one reply. Those before the last are

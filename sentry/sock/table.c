@@ -115,6 +115,8 @@ struct sock *sock_new(struct sandbox *sb, int domain, int type, int proto)
 		s->all_next->all_pprev = &s->all_next;
 	tb->all = s;
 	tb->count++;
+	if (tb->count > tb->peak)
+		tb->peak = tb->count;
 	return s;
 }
 

@@ -231,7 +231,7 @@ def test_scribbled_arguments(mode):
     with host.workdir() as d:
         with open(f"{d}/s.c", "w") as f:
             f.write(SCRIBBLE)
-        check(host.run(["gcc", "-w", "-O1", "-pthread", "-o", f"{d}/s",
+        check(host.run(["gcc", "-w", "-O1", "-D_GNU_SOURCE", "-pthread", "-o", f"{d}/s",
                         f"{d}/s.c"]))
         r = host.run(host.cordon([f"{d}/s", seed, "2"], mode, NONE))
     equal((r.returncode, r.stdout, r.stderr), (0, b"survived\n", b""),
