@@ -115,6 +115,12 @@ def report_lint(report, block):
                    "\n".join(block[1:]))
 
 
+def run_asan(report, everything):
+    run_unit(report, "build-asan", "asan")
+    from e2e import sanitized
+    sanitized.run(report)
+
+
 def run_guest(report, everything):
     from guest import runner
     runner.run(report, everything)
@@ -127,7 +133,7 @@ def run_e2e(report, everything):
 
 SUITES = {
     "unit": lambda report, everything: run_unit(report, "build", "unit"),
-    "asan": lambda report, everything: run_unit(report, "build-asan", "asan"),
+    "asan": run_asan,
     "guest": run_guest,
     "e2e": run_e2e,
     "lint": lambda report, everything: run_lint(report),
