@@ -104,6 +104,7 @@ static enum trap_verdict up_now(struct trap *t, bool nonblock)
 		return finish(t, -rc);
 	}
 	t->aux |= AUX_UP;
+	t->keep_gfd = false;
 	/* LINUX: on loopback, too, the first answer is EINPROGRESS. */
 	if (nonblock)
 		return finish(t, EINPROGRESS);
@@ -343,6 +344,9 @@ enum trap_verdict sys_connect(struct trap *t)
 
 	if (t->sock->type != SOCK_STREAM)
 		return sys_connect_datagram(t);
+	sandbox_lock(t->sb);
+	t->keep_gfd = t->sock->name_fd < 0; /* to be named after the reply */
+	sandbox_unlock(t->sb);
 	v = sys_connect_stream(t);
 	/* Adopted by this call and not connected by it. */
 	if (!(t->aux & AUX_UP)) {

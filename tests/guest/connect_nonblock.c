@@ -86,6 +86,27 @@ static void unspec(void)
 	close(l);
 }
 
+/* What a connect has left as new may listen. */
+static void then_listens(void)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct sockaddr_in a = loopback(9), b;
+	int s = socket(AF_INET, SOCK_STREAM, 0), c;
+	socklen_t n = sizeof(b);
+
+	show("disconnect a fresh one", connect(s, &none, sizeof(none)));
+	show("it listens", listen(s, 1));
+	close(s);
+	s = socket(AF_INET, SOCK_STREAM, 0);
+	show("nobody there", connect(s, (void *)&a, sizeof(a)));
+	show("listens then", listen(s, 1));
+	getsockname(s, (void *)&b, &n);
+	c = dial(&b);
+	show_poll("and accepts", s, POLLIN, 1000);
+	close(c);
+	close(s);
+}
+
 static void bad_arguments(void)
 {
 	struct sockaddr_in a = loopback(1);
@@ -154,6 +175,7 @@ int main(void)
 	fails();
 	fails_blocking();
 	unspec();
+	then_listens();
 	bad_arguments();
 	select_sees_it();
 	registered_before_connect();
