@@ -17,6 +17,9 @@
 _Static_assert(EPHEMERAL_N % 2 == 0 && LIMIT_EPHEMERAL_LOW % 2 == 0,
 	       "ephemeral range");
 
+/* Candidates of one parity that are tried before a search goes through all. */
+#define PICK_TRIES 64
+
 struct range {
 	uint32_t low, n;
 };
@@ -38,21 +41,44 @@ static uint16_t candidate(const struct range *r, uint32_t start, uint32_t i,
 	return (uint16_t)(r->low + 2 * k + parity);
 }
 
-static bool pick(struct ports *p, struct nst_sock *s, const struct claim *c,
-		 enum ports_rule rule, uint16_t *port)
-{
-	struct range r = range_of(s->kind);
-	uint32_t start = nst_random32(p->env) % r.n;
-	uint32_t n = r.n & ~1u;
+/* What a search for a free port asks of every candidate. */
+struct search {
+	struct ports *p;
+	struct nst_sock *s;
+	const struct claim *c;
+	enum ports_rule rule;
+	struct range r;
+	uint32_t start, first;
+};
 
-	for (uint32_t i = 0; i < n; i++) {
-		*port = candidate(&r, start, i,
-				  s->kind == SOCK_K_TCP ? 1 : start & 1);
-		if (!ports_conflict(ports_bucket(p, s->kind, *port), c, s,
-				    rule))
+static bool pick_among(const struct search *q, uint32_t from, uint32_t to,
+		       uint16_t *port)
+{
+	for (uint32_t i = from; i < to; i++) {
+		*port = candidate(&q->r, q->start, i, q->first);
+		if (!ports_conflict(ports_bucket(q->p, q->s->kind, *port), q->c,
+				    q->s, q->rule))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * A few candidates of each parity from a random start, then all: when one
+ * parity is used up, not every search has to find that out.
+ */
+static bool pick(struct ports *p, struct nst_sock *s, const struct claim *c,
+		 enum ports_rule rule, uint16_t *port)
+{
+	struct search q = {p, s, c, rule, range_of(s->kind), 0, 1};
+	uint32_t half = q.r.n / 2;
+
+	q.start = nst_random32(p->env) % q.r.n;
+	if (s->kind != SOCK_K_TCP)
+		q.first = q.start & 1;
+	return pick_among(&q, 0, PICK_TRIES, port) ||
+	       pick_among(&q, half, half + PICK_TRIES, port) ||
+	       pick_among(&q, 0, 2 * half, port);
 }
 
 /* DEVIATION: Linux hands an automatic UDP port to a second SO_REUSEADDR socket
