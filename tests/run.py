@@ -66,6 +66,8 @@ def run_unit(report, build, label):
     out = subprocess.run(["meson", "introspect", "--tests", build],
                          capture_output=True, text=True, check=True, cwd=TOP)
     env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=1",
+               LSAN_OPTIONS="print_suppressions=0:suppressions=" +
+               os.path.join(TOP, "tests/unit/lsan.supp"),
                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
     for test in json.loads(out.stdout):
         name = f"{label} {test['name']}"

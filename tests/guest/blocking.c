@@ -163,8 +163,10 @@ static void full_send_buffer(void)
 	tcp_pair(p);
 	setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	nonblock(p[0]);
-	while ((r = write(p[0], block, sizeof(block))) > 0)
-		total += r;
+	do { /* until nothing moves any more on the way to the reader */
+		while ((r = write(p[0], block, sizeof(block))) > 0)
+			total += r;
+	} while (await(p[0], POLLOUT, 200));
 	show("full", r);
 	show_poll("not writable", p[0], POLLOUT, 0);
 	printf("took some: %d\n", total > 0 && total < (64 << 20));
