@@ -70,6 +70,7 @@ int opt_get_stamp(struct sock *s, struct opt_io *io);
 int opt_set_pacing(struct sock *s, struct opt_io *io);
 int opt_get_pacing(struct sock *s, struct opt_io *io);
 int opt_set_priority(struct sock *s, struct opt_io *io);
+int opt_set_debug(struct sock *s, struct opt_io *io);
 int opt_set_nothing(struct sock *s, struct opt_io *io);
 int opt_get_fixed(struct sock *s, struct opt_io *io);
 int opt_get_error(struct sock *s, struct opt_io *io);

@@ -296,6 +296,15 @@ int opt_set_priority(struct sock *s, struct opt_io *io)
 	return set_nst(s, NST_SO_PRIORITY, v);
 }
 
+/* LINUX: without effect on what a socket does; turning it on is privileged. */
+int opt_set_debug(struct sock *s, struct opt_io *io)
+{
+	(void)s;
+	if (value_of(io) && !guest_capable(io->t, CAP_NET_ADMIN))
+		return -EACCES;
+	return 0;
+}
+
 /* LINUX: a socket that is not AF_UNIX has nobody behind it. */
 int opt_get_peercred(struct sock *s, struct opt_io *io)
 {

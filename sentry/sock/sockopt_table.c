@@ -73,7 +73,7 @@ static const struct sockopt table[] = {
 	{SOL_SOCKET, SO_BSDCOMPAT, OPT_INT, OPT_BOTH, NONE, 0, 0, 0,
 	 opt_set_nothing, opt_get_fixed},
 	{SOL_SOCKET, SO_DEBUG, OPT_INT, OPT_BOTH, NONE, 0, 0, 0,
-	 opt_set_nothing, opt_get_fixed},
+	 opt_set_debug, opt_get_fixed},
 	SPECIAL(SOL_SOCKET, SO_LINGER, OPT_BOTH, NST_SO_LINGER,
 		opt_set_linger, opt_get_linger),
 	SPECIAL(SOL_SOCKET, SO_BINDTODEVICE, OPT_BOTH, NST_SO_BINDTOIFINDEX,
