@@ -72,6 +72,13 @@ def compare(name, want, got, allowed):
     return wrong
 
 
+def inside(name, path, mode, want, allowed):
+    got = host.run(host.cordon([path], mode, ["--net", "none"]),
+                   timeout=TOO_SLOW)
+    host.kill_leftovers()
+    return compare(name, want, got, allowed)
+
+
 def run(report, everything=False):
     host.enter_test_network()
     allowed = allowed_differences()
@@ -87,9 +94,11 @@ def run(report, everything=False):
             if uid not in wanted:
                 wanted[uid] = native(path, mode)
             start = time.monotonic()
-            got = host.run(host.cordon([path], mode, ["--net", "none"]),
-                           timeout=TOO_SLOW)
-            host.kill_leftovers()
-            wrong = compare(name, wanted[uid], got, allowed)
-            report.add(f"guest {name} [{mode}]", not wrong,
+            wrong = inside(name, path, mode, wanted[uid], allowed)
+            again = ""
+            if wrong:  # on a busy machine either run may be late
+                wanted[uid] = native(path, mode)
+                wrong = inside(name, path, mode, wanted[uid], allowed)
+                again = "" if wrong else " (second try)"
+            report.add(f"guest {name} [{mode}]{again}", not wrong,
                        "\n".join(wrong), seconds=time.monotonic() - start)
