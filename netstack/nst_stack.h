@@ -30,6 +30,19 @@ const struct nst_counters *nst_counters(const struct nst_stack *st);
 /* Consistency of every object; false when something is wrong (tests). */
 bool nst_stack_check(const struct nst_stack *st);
 
+/*
+ * Settings by Linux's names ("net.ipv4.tcp_ecn"; the prefix may be left out).
+ * Three-number ones are text like "4096 131072 6291456". They hold for what is
+ * made or decided after. NOENT: no such setting (or congestion control),
+ * INVAL: not a number or out of range; get: INVAL when cap is too small.
+ */
+NST_MUST_CHECK enum nst_err nst_sysctl_set(struct nst_stack *st,
+					   const char *name,
+					   const char *value);
+NST_MUST_CHECK enum nst_err nst_sysctl_get(const struct nst_stack *st,
+					   const char *name, char *out,
+					   size_t cap);
+
 /* ---- links and interfaces ---- */
 
 enum nst_link_kind {

@@ -11,7 +11,7 @@ void tcp_reset_facts(struct nst_tcp *tp)
 {
 	size_t from = offsetof(struct nst_tcp, path);
 	size_t to = offsetof(struct nst_tcp, timer);
-	const struct tcp_cc *cc = tp->cc ? tp->cc : &tcp_newreno;
+	const struct tcp_cc *cc = tp->cc ? tp->cc : tp->sk.st->tcp->ctl.cc;
 
 	memset((uint8_t *)tp + from, 0, to - from);
 	tp->err_soft = NST_OK;
@@ -128,6 +128,7 @@ struct tcp_layer *tcp_layer_new(struct nst_stack *st)
 	if (!l)
 		return NULL;
 	l->st = st;
+	tcp_sysctl_init(&l->ctl);
 	l->reap.fn = reap_fire;
 	st->env->random(st->env->ctx, l->isn_key, sizeof(l->isn_key));
 	st->env->random(st->env->ctx, l->ts_key, sizeof(l->ts_key));

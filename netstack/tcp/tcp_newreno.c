@@ -17,7 +17,7 @@ static uint32_t slow_start(struct nst_tcp *tp, uint32_t pkts)
 	return pkts;
 }
 
-static void reno_on_ack(struct nst_tcp *tp, uint32_t pkts)
+static void reno_cong_avoid(struct nst_tcp *tp, uint32_t pkts)
 {
 	if (!tcp_cc_is_limited(tp))
 		return;
@@ -38,6 +38,6 @@ static uint32_t reno_ssthresh(struct nst_tcp *tp)
 const struct tcp_cc tcp_newreno = {
     .name = "reno",
     .init = reno_init,
-    .on_ack = reno_on_ack,
+    .cong_avoid = reno_cong_avoid,
     .ssthresh = reno_ssthresh,
 };

@@ -20,10 +20,13 @@
 #include "netstack/ip/ip.h"
 #include "netstack/nst_tcp.h"
 #include "netstack/tcp/tcp_limits.h"
+#include "netstack/tcp/tcp_sysctl.h"
 #include "netstack/tcp/tcp_wire.h"
 
 struct tcp_req;
 struct tcp_cc;
+
+#define TCP_CC_PRIV_WORDS 32 /* private state of a congestion control */
 
 /* ---- timers: one enum, one table (tcp_timer.c) ---- */
 
@@ -51,12 +54,22 @@ enum tcp_sent_flags {
 	SENT_EVER = 1 << 3,   /* was retransmitted: no RTT sample (Karn) */
 };
 
+/* The flow when a record left last, for its rate sample (tcp_rate.c). S */
+struct tcp_tx_mark {
+	nst_time first_tx;     /* start of the sampled send interval */
+	nst_time delivered_at; /* of the newest delivery before it */
+	uint32_t delivered, delivered_ce, lost;
+	uint32_t in_flight; /* packets, this record counted */
+	bool app_limited;
+};
+
 struct tcp_sent {
 	struct seq seq;
 	uint32_t len;    /* sequence space, FIN counted */
-	nst_time when;   /* last transmission */
+	nst_time when;   /* last transmission (its departure, when paced) */
 	uint16_t pcount; /* segments of it, as Linux counts packets */
 	uint8_t flags;
+	struct tcp_tx_mark tx;
 };
 
 /* Records in sequence order from snd_una to snd_nxt without gaps. */
@@ -167,6 +180,7 @@ struct nst_tcp {
 	uint32_t packets_out, sacked_out, lost_out, retrans_out;
 	uint32_t dupacks;
 	const struct tcp_cc *cc;
+	uint64_t cc_priv[TCP_CC_PRIV_WORDS]; /* S of the algorithm */
 	uint32_t cwnd, ssthresh, cwnd_cnt, prior_cwnd;
 	uint32_t max_packets_out;
 	bool cwnd_limited;
@@ -230,6 +244,7 @@ struct tcp_grave {
 
 struct tcp_layer {
 	struct nst_stack *st;
+	struct tcp_sysctl ctl; /* S settings of this stack */
 	uint8_t isn_key[16], ts_key[16];
 	size_t nreqs, ntw, nfwd, norphans;
 	struct tcp_grave *graves;
@@ -263,6 +278,8 @@ static inline nst_time t_max(nst_time a, nst_time b)
 	return a > b ? a : b;
 }
 #define TCP_COUNT(st, name) ((st)->count.Tcp##name++)
+/* Setting of the stack: TCP_CTL(tp, retries2). */
+#define TCP_CTL(tp, name) ((tp)->sk.st->tcp->ctl.tcp_##name)
 
 /* Sets of states, 1 << enum nst_tcp_state. */
 #define TCPF(s) (1u << NST_TCP_##s)
@@ -509,14 +526,67 @@ void tcp_timers_init(struct nst_tcp *tp);
 void tcp_timers_update(struct nst_tcp *tp); /* arm all from facts */
 void tcp_timers_stop(struct nst_tcp *tp);
 
+/* ---- tcp_rate.c: delivery rate samples ---- */
+
+/* One ACK's sample; filled between tcp_rate_begin and tcp_rate_end. */
+struct tcp_rate_sample {
+	nst_time prior_delivered_at; /* start of the sample's ACK interval */
+	uint32_t prior_delivered, prior_delivered_ce, prior_lost;
+	uint32_t tx_in_flight; /* when the newest delivered record left */
+	int64_t delivered;     /* packets in the interval; < 0: no sample */
+	int64_t delivered_ce;  /* of these, CE-marked */
+	int64_t lost;          /* marked lost in the interval */
+	nst_time interval;     /* over which they were delivered; 0: none */
+	nst_time snd_interval, rcv_interval;
+	nst_time rtt;             /* of the newest record; < 0: none */
+	uint32_t losses;          /* packets newly marked lost by this ACK */
+	uint32_t acked_sacked;    /* packets newly delivered by this ACK */
+	uint32_t prior_in_flight; /* before this ACK */
+	struct seq last_end;      /* of the newest delivered record */
+	bool app_limited, retrans, ack_delayed, ece;
+};
+
 /* ---- tcp_cc.c ---- */
+enum tcp_cc_flags {
+	TCP_CC_PACED = 1 << 0, /* wants pacing from the first segment */
+	TCP_CC_ECN = 1 << 1,   /* negotiates ECN whatever the sysctl says */
+	TCP_CC_ECT1 = 1 << 2,  /* marks ECT(1) */
+};
+enum tcp_cc_event {
+	TCP_CE_TX_START,     /* first transmission with nothing in flight */
+	TCP_CE_CWND_RESTART, /* congestion window restarts after idle */
+	TCP_CE_COMPLETE_CWR, /* end of CWR or recovery */
+	TCP_CE_LOSS,         /* retransmission time-out */
+	TCP_CE_ECN_NO_CE,    /* received data without CE */
+	TCP_CE_ECN_IS_CE,    /* received data with CE */
+	TCP_CE_TLP_RECOVERY, /* a loss probe repaired a loss */
+};
 struct tcp_cc {
 	const char *name;
+	uint32_t flags;
+	/* Fresh private state; also when a connection changes to it. */
 	void (*init)(struct nst_tcp *tp);
-	/* Cumulative and selective acknowledgement of `pkts` segments. */
-	void (*on_ack)(struct nst_tcp *tp, uint32_t pkts);
-	/* Slow-start threshold after a loss. */
+	/* Slow-start threshold after a congestion event. */
 	uint32_t (*ssthresh)(struct nst_tcp *tp);
+	/* Growth by `pkts` acknowledged segments outside of recovery. */
+	void (*cong_avoid)(struct nst_tcp *tp, uint32_t pkts);
+	/* Instead of cong_avoid and PRR: sets cwnd and the pacing rate. */
+	void (*control)(struct nst_tcp *tp, const struct tcp_rate_sample *rs);
+	/* cwnd to go back to when a reduction proves spurious; NULL: prior. */
+	uint32_t (*undo_cwnd)(struct nst_tcp *tp);
+	void (*set_state)(struct nst_tcp *tp, uint8_t ca_state);
+	void (*event)(struct nst_tcp *tp, enum tcp_cc_event ev);
+	/* `pkts` left the network; rtt < 0: no sample. */
+	void (*pkts_acked)(struct nst_tcp *tp, uint32_t pkts, nst_time rtt,
+			   uint32_t in_flight);
+	/* A record was newly marked lost. */
+	void (*marked_lost)(struct nst_tcp *tp, const struct tcp_sent *r);
+	/* At least this many segments per super-segment; NULL: the sysctl. */
+	uint32_t (*min_tso_segs)(const struct nst_tcp *tp);
+	/* Factor of cwnd for the send buffer; NULL: 2. */
+	uint32_t (*sndbuf_expand)(const struct nst_tcp *tp);
+	/* TCP_CC_INFO, Linux's layout; bytes written, 0: none. */
+	size_t (*info)(const struct nst_tcp *tp, void *out, size_t cap);
 };
 extern const struct tcp_cc tcp_newreno;
 const struct tcp_cc *tcp_cc_find(const char *name);

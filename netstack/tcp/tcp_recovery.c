@@ -142,7 +142,7 @@ void tcp_recovery_ack(struct nst_tcp *tp, const struct tcp_acked *a, bool dup)
 	else if (a->pkts && !tp->sack_on)
 		partial_ack(tp);
 	if (a->pkts && tp->ca_state != TCP_CA_RECOVERY)
-		tp->cc->on_ack(tp, a->pkts);
+		tp->cc->cong_avoid(tp, a->pkts);
 }
 
 /* RFC 2018 8: a receiver that discarded what it had reported. */
