@@ -18,6 +18,7 @@
 
 #include "netstack/nst_dgram.h"
 #include "netstack/nst_tcp.h"
+#include "sentry/sock/sockaddr_words.h"
 #include "sentry/trap/trap.h"
 
 struct loop_op;
@@ -239,13 +240,6 @@ void datagram_events(struct ep_owner *o, uint32_t events);
 void datagram_fini(struct sock *s);
 
 /* ---- addresses (sock/sockaddr.c) ---- */
-/* Parses what a guest passed for a socket of `domain`; v4-mapped becomes
- * family 4; AF_UNSPEC gives family 0. -EINVAL, -EAFNOSUPPORT. */
-int sockaddr_parse(int domain, const void *sa, socklen_t len,
-		   struct nst_sockaddr *out);
-/* Builds what a socket of `domain` shows; returns its length. */
-socklen_t sockaddr_build(int domain, const struct nst_sockaddr *a,
-			 struct sockaddr_storage *out);
 /* Reads a guest sockaddr argument (addr, len); -errno. */
 int trap_read_sockaddr(const struct trap *t, uint64_t addr, uint32_t len,
 		       int domain, struct nst_sockaddr *out);
