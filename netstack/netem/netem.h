@@ -139,8 +139,7 @@ struct netem_error {
  * "delay=50ms,loss=1%,rate=100mbit,limit=1bdp": docs/NETEM.md has all words.
  * INVAL, with *err filled. Nothing else is allocated or kept.
  */
-NST_MUST_CHECK enum nst_err netem_parse(const char *text,
-					struct netem_conf *out,
-					struct netem_error *err);
+NST_MUST_CHECK enum nst_err
+netem_parse(const char *text, struct netem_conf *out, struct netem_error *err);
 
 #endif

@@ -122,13 +122,25 @@ static uint32_t head_bytes(int v)
 	return (v == 4 ? IP4_BYTES : IP6_BYTES) + ICMP_BYTES;
 }
 
-/* Is it for one host, and not itself an ICMP error? RFC 1122 3.2.2. */
+/* RFC 1122 3.2.2, RFC 4443 2.4 (e): no errors about errors. */
+static bool is_error(const uint8_t *ip, int v)
+{
+	uint8_t type = v == 4 ? ip[(ip[0] & 15) * 4] : ip[IP6_BYTES];
+
+	if (v == 6)
+		return ip[6] == PROTO_ICMP6 && type < 128;
+	return ip[9] == PROTO_ICMP && type != 0 && type != 8;
+}
+
+/* For one host, and not to be fragmented on the way? The packet is longer
+ * than its header: it is longer than NETEM_MTU_MIN. */
 static bool may_answer(const uint8_t *ip, int v)
 {
-	if (v == 4)
-		return (ip[6] & 0x40) && !(ip[6] & 0x1f) && !ip[7] &&
-		       ip[9] != PROTO_ICMP && ip[16] < 224;
-	return ip[24] != 0xff;
+	if (is_error(ip, v))
+		return false;
+	if (v == 6)
+		return ip[24] != 0xff;
+	return (ip[6] & 0x40) && !(ip[6] & 0x1f) && !ip[7] && ip[16] < 224;
 }
 
 static void emit4(uint8_t *p, const uint8_t *ip, uint32_t total, uint32_t mtu)

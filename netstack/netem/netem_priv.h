@@ -32,10 +32,10 @@ struct netem_queue {
 	struct netem_leave {
 		nst_time at;
 		uint32_t bytes;
-	} *v;                   /* S */
-	uint32_t cap, head, n;  /* S */
-	uint64_t bytes;         /* S sum of the ring's */
-	nst_time tat;           /* S when the wire is free (virtual scheduling) */
+	} * v;                 /* S */
+	uint32_t cap, head, n; /* S */
+	uint64_t bytes;        /* S sum of the ring's */
+	nst_time tat; /* S when the wire is free (virtual scheduling) */
 };
 
 /* On the line, a binary heap by time, then order of entry. */
@@ -60,20 +60,20 @@ struct netem_held {
 };
 
 struct netem {
-	const struct nst_env *env; /* R */
-	struct netem_conf conf;    /* S */
-	uint32_t l2_bytes;         /* S */
-	bool split;                /* R super-segments are cut */
-	nst_time start, now;       /* S */
-	uint64_t rng[NETEM_R_COUNT];  /* S */
-	bool before[NETEM_R_COUNT];   /* S outcome of the last decision */
-	bool ge_is_bad;               /* S */
-	int64_t jitter_before;        /* S last draw, for correlation */
-	uint32_t gap_n;               /* S since a packet was reordered */
-	nst_time last_at;             /* S latest arrival, for keep_order */
-	nst_time slot_at;             /* S current slot */
-	struct netem_queue queue;     /* S */
-	struct netem_line line;       /* S */
+	const struct nst_env *env;   /* R */
+	struct netem_conf conf;      /* S */
+	uint32_t l2_bytes;           /* S */
+	bool split;                  /* R super-segments are cut */
+	nst_time start, now;         /* S */
+	uint64_t rng[NETEM_R_COUNT]; /* S */
+	bool before[NETEM_R_COUNT];  /* S outcome of the last decision */
+	bool ge_is_bad;              /* S */
+	int64_t jitter_before;       /* S last draw, for correlation */
+	uint32_t gap_n;              /* S since a packet was reordered */
+	nst_time last_at;            /* S latest arrival, for keep_order */
+	nst_time slot_at;            /* S current slot */
+	struct netem_queue queue;    /* S */
+	struct netem_line line;      /* S */
 	struct netem_held held[NETEM_HELD_PKTS]; /* S */
 	uint32_t nheld;                          /* S */
 	struct netem_stats stats;                /* S */
@@ -87,7 +87,7 @@ void netem_rand_seed(struct netem *nm, uint64_t seed);
 uint64_t netem_rand(struct netem *nm, enum netem_kind k);
 bool netem_chance(struct netem *nm, enum netem_kind k,
 		  const struct netem_chance *c);
-bool netem_lost(struct netem *nm);      /* both models of loss */
+bool netem_lost(struct netem *nm);       /* both models of loss */
 nst_time netem_jitter(struct netem *nm); /* to be added to the delay */
 nst_time netem_slot(struct netem *nm, nst_time at);
 

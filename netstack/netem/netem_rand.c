@@ -83,8 +83,8 @@ nst_time netem_jitter(struct netem *nm)
 
 	if (!c->jitter)
 		return 0;
-	again = c->jitter_corr ? netem_rand(nm, NETEM_R_JITTER) >> 32
-			       : NETEM_ONE;
+	again =
+	    c->jitter_corr ? netem_rand(nm, NETEM_R_JITTER) >> 32 : NETEM_ONE;
 	if (again >= c->jitter_corr)
 		nm->jitter_before = c->dist == NETEM_NORMAL ? draw_normal(nm)
 							    : draw_uniform(nm);
