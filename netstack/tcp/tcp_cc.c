@@ -35,6 +35,26 @@ void tcp_cc_start(struct nst_tcp *tp)
 	tp->cc->init(tp);
 }
 
+void tcp_cc_marked_lost(struct nst_tcp *tp, const struct tcp_sent *r)
+{
+	tp->rate.lost += r->pcount;
+	if (tp->cc->marked_lost)
+		tp->cc->marked_lost(tp, r);
+}
+
+void tcp_cc_control(struct nst_tcp *tp, uint32_t acked_sacked, uint32_t flags,
+		    const struct tcp_rate_sample *rs)
+{
+	if (tp->cc->control) {
+		tp->cc->control(tp, rs);
+		return;
+	}
+	/* CWR and Recovery: PRR decides (tcp_prr_update). */
+	if (tp->ca_state != TCP_CA_CWR && tp->ca_state != TCP_CA_RECOVERY &&
+	    (flags & TCP_CCA_DATA_ACKED))
+		tp->cc->cong_avoid(tp, acked_sacked);
+}
+
 /* LINUX: tcp_is_cwnd_limited: growth only for windows that are used. */
 bool tcp_cc_is_limited(const struct nst_tcp *tp)
 {

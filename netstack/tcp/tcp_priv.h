@@ -99,6 +99,25 @@ enum tcp_ca_state {
 	TCP_CA_LOSS,
 };
 
+/* Delivery of this flow, for its samples (tcp_rate.c). S */
+struct tcp_rate {
+	nst_time first_tx;     /* send time of the newest delivered record */
+	nst_time delivered_at; /* of the newest delivery */
+	uint32_t lost;         /* packets ever marked lost */
+	uint32_t app_limited;  /* until `delivered` passes it; 0: is not */
+	uint32_t delivered;    /* the newest good sample: packets */
+	nst_time interval;     /* in this time; 0: none yet */
+	bool sample_app_limited;
+};
+
+/* Departure times (tcp_pacing.c). S */
+struct tcp_pace {
+	uint64_t rate;   /* bytes/s; UINT64_MAX: none, 0: unknown */
+	nst_time next;   /* earliest departure of the next packet */
+	bool needed;     /* by the congestion control or a maximum */
+	uint8_t blocked; /* R output waits for `next` */
+};
+
 /* What tcp(7) options set; inherited by children. S */
 struct tcp_conf {
 	bool nodelay, cork, quickack_set;
@@ -185,6 +204,8 @@ struct nst_tcp {
 	uint32_t max_packets_out;
 	bool cwnd_limited;
 	bool may_rexmit; /* this event may retransmit */
+	struct tcp_rate rate;
+	struct tcp_pace pace;
 
 	/* Receiving. S */
 	struct tcp_ooo ooo;
@@ -230,6 +251,7 @@ struct nst_tcp {
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint32_t segs_out, segs_in, data_segs_in, data_segs_out;
 	uint32_t total_retrans, dsack_dups, rcv_ooopack, delivered;
+	uint32_t delivered_ce; /* of these, reported as CE-marked */
 
 	struct tcp_timer timer[TCP_T_COUNT]; /* R */
 };
@@ -528,9 +550,13 @@ void tcp_timers_stop(struct nst_tcp *tp);
 
 /* ---- tcp_rate.c: delivery rate samples ---- */
 
-/* One ACK's sample; filled between tcp_rate_begin and tcp_rate_end. */
+/*
+ * One ACK's sample. tcp_rate_begin before anything is counted; then the caller
+ * fills rtt (of the newest record; < 0: none), ece and ack_delayed; then
+ * tcp_rate_gen, when tp->delivered, delivered_ce and rate.lost are up to date.
+ */
 struct tcp_rate_sample {
-	nst_time prior_delivered_at; /* start of the sample's ACK interval */
+	nst_time prior_delivered_at; /* start of the ACK interval; 0: none */
 	uint32_t prior_delivered, prior_delivered_ce, prior_lost;
 	uint32_t tx_in_flight; /* when the newest delivered record left */
 	int64_t delivered;     /* packets in the interval; < 0: no sample */
@@ -545,6 +571,18 @@ struct tcp_rate_sample {
 	struct seq last_end;      /* of the newest delivered record */
 	bool app_limited, retrans, ack_delayed, ece;
 };
+void tcp_rate_begin(const struct nst_tcp *tp, struct tcp_rate_sample *rs);
+/* r left (again) at r->when; it is counted in flight already. */
+void tcp_rate_sent(struct nst_tcp *tp, struct tcp_sent *r);
+/* r was delivered just now; once for each record, whole or its front. */
+void tcp_rate_delivered(struct nst_tcp *tp, const struct tcp_sent *r,
+			struct tcp_rate_sample *rs);
+/* delivered, lost: packets of this event. reneged: SACKs were forgotten. */
+void tcp_rate_gen(struct nst_tcp *tp, uint32_t delivered, uint32_t lost,
+		  bool reneged, struct tcp_rate_sample *rs);
+/* Before the owner writes or output ends: is there too little to send? */
+void tcp_rate_check_app_limited(struct nst_tcp *tp);
+uint64_t tcp_rate_bytes_per_s(const struct nst_tcp *tp); /* 0: unknown */
 
 /* ---- tcp_cc.c ---- */
 enum tcp_cc_flags {
@@ -588,8 +626,21 @@ struct tcp_cc {
 	/* TCP_CC_INFO, Linux's layout; bytes written, 0: none. */
 	size_t (*info)(const struct nst_tcp *tp, void *out, size_t cap);
 };
+/* What an ACK did, for tcp_cc_control. */
+enum tcp_cc_ack_flags {
+	TCP_CCA_DATA_ACKED = 1 << 0,   /* cumulatively */
+	TCP_CCA_SACKED = 1 << 1,       /* selectively */
+	TCP_CCA_UNA = 1 << 2,          /* snd_una moved */
+	TCP_CCA_REXMIT_ACKED = 1 << 3, /* something sent twice, too */
+};
 extern const struct tcp_cc tcp_newreno;
 const struct tcp_cc *tcp_cc_find(const char *name);
+/* r was newly marked lost: counts it and tells the algorithm. */
+void tcp_cc_marked_lost(struct nst_tcp *tp, const struct tcp_sent *r);
+/* The end of each ACK's processing: window and pacing rate. In CWR and
+ * Recovery, tcp_prr_update decides unless the algorithm has control(). */
+void tcp_cc_control(struct nst_tcp *tp, uint32_t acked_sacked, uint32_t flags,
+		    const struct tcp_rate_sample *rs);
 void tcp_cc_start(struct nst_tcp *tp);
 bool tcp_cc_is_limited(const struct nst_tcp *tp);
 void tcp_cc_validate(struct nst_tcp *tp, bool limited);
