@@ -284,9 +284,16 @@ def p9(variant):
     return {"ms": statistics.median(times)}
 
 
+def p12(variant):
+    """netstack alone, virtual link: ns and bytes"""
+    exe = os.path.join(TOP, "build/tests/bench/netstack_bench")
+    out = call(variant, [exe])
+    return {k: float(v) for k, v in re.findall(r"(.*)=([\d.]+)", out)}
+
+
 WORKLOADS = {"P1": (p1, LOCAL), "P3": (p3, NAT), "P4": (p4, LOCAL),
              "P6": (p6, LOCAL), "P7": (p7, LOCAL[:3]), "P8": (p8, LOCAL),
-             "P9": (p9, LOCAL)}
+             "P9": (p9, LOCAL), "P12": (p12, [Variant("netstack", native)])}
 
 
 def measure(name, rounds, chosen):
@@ -316,7 +323,7 @@ def show(name, medians):
     for variant, figures in medians.items():
         for k, x in figures.items():
             ratio = f"{x / base[k]:8.2f}x" if base.get(k) else ""
-            print(f"  {variant:14} {k:22} {x:12.3f} {ratio}")
+            print(f"  {variant:14} {k:44} {x:12.3f} {ratio}")
     sys.stdout.flush()
 
 
