@@ -7,12 +7,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "sentry/bridge/bridge.h"
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
 
 static const char usage_text[] =
     "Usage: cordon run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n"
     "       cordon run --help\n"
+    "       cordon bridge [OPTIONS] TAP[@NETNS] TAP[@NETNS]\n"
     "       cordon --help | --version\n"
     "Runs an unmodified program with a TCP/IP stack of its own.\n";
 
@@ -57,6 +59,8 @@ static int command(int argc, char **argv, int *term_signal)
 
 	if (!strcmp(word, "run"))
 		return cordon_run(argc - 2, argv + 2, term_signal);
+	if (!strcmp(word, "bridge"))
+		return cordon_bridge(argc - 2, argv + 2);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
 		fputs(usage_text, stdout);
 		return 0;

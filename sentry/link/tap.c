@@ -14,7 +14,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "sentry/core/errmap.h"
@@ -42,27 +41,12 @@ struct tap {
 /* True: over with it (written or refused); false: EAGAIN. */
 static bool tap_write(struct tap *t, const struct nst_pkt *pkt)
 {
-	struct virtio_net_hdr h;
-	struct iovec iov[2 + NST_PKT_FRAGS];
-	int n = 2;
+	int rc = tap_io_write(t->fd, pkt);
 
-	if (!tap_vnet_emit(pkt, &h)) {
+	if (rc == -EAGAIN)
+		return false;
+	if (rc < 0)
 		t->link.tx_drops++;
-		return true;
-	}
-	iov[0] = (struct iovec){&h, sizeof(h)};
-	iov[1] = (struct iovec){nst_pkt_data(pkt), pkt->len};
-	for (int i = 0; i < pkt->nfrags; i++)
-		iov[n++] = (struct iovec){(void *)(uintptr_t)pkt->frag[i].p,
-					  pkt->frag[i].len};
-	while (writev(t->fd, iov, n) < 0) {
-		if (errno == EAGAIN)
-			return false;
-		if (errno == EINTR)
-			continue;
-		t->link.tx_drops++; /* EIO: the device is down */
-		break;
-	}
 	return true;
 }
 
@@ -107,32 +91,6 @@ static void tap_transmit(void *link, struct nst_pkt *pkt)
 
 /* ---- in ---- */
 
-/* The frame is lent: its bytes are copied. NULL: dropped and counted. */
-static struct nst_pkt *tap_packet(struct tap *t, const uint8_t *data,
-				  size_t bytes)
-{
-	struct virtio_net_hdr h;
-	struct nst_pkt *pkt;
-	size_t len = bytes - sizeof(h);
-
-	if (bytes <= sizeof(h)) {
-		t->link.rx_drops++;
-		return NULL;
-	}
-	memcpy(&h, data, sizeof(h));
-	pkt = nst_pkt_new(&t->sb->env, 0, (uint32_t)len);
-	if (!pkt) {
-		t->link.rx_drops++;
-		return NULL;
-	}
-	memcpy(nst_pkt_put(pkt, (uint32_t)len), data + sizeof(h), len);
-	if (tap_vnet_parse(&h, pkt))
-		return pkt;
-	t->link.rx_drops++;
-	nst_pkt_free(pkt);
-	return NULL;
-}
-
 static void on_frame(void *arg, const struct loop_event *ev)
 {
 	struct tap *t = arg;
@@ -145,9 +103,11 @@ static void on_frame(void *arg, const struct loop_event *ev)
 			  strerror(ev->res < 0 ? -ev->res : EIO));
 		return;
 	}
-	pkt = tap_packet(t, ev->data, (size_t)ev->res);
-	if (!pkt)
+	pkt = tap_io_packet(&t->sb->env, ev->data, (size_t)ev->res);
+	if (!pkt) {
+		t->link.rx_drops++;
 		return;
+	}
 	now = sandbox_now(t->sb);
 	pkt->when = now;
 	if (t->sb->cap)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parts of the tap link: the device (tap_dev.c) and the virtio-net header
- * between packets and frames (tap_vnet.c). */
+/* Parts of the tap link: the device (tap_dev.c), the virtio-net header between
+ * packets and frames (tap_vnet.c), and both together (tap_io.c). */
 #ifndef SENTRY_LINK_TAP_PRIV_H
 #define SENTRY_LINK_TAP_PRIV_H
 
@@ -23,5 +23,14 @@ bool tap_vnet_emit(const struct nst_pkt *pkt, struct virtio_net_hdr *h);
 /* Takes the header's meaning into pkt, whose data is the whole frame, linear.
  * False: malformed, or what was not offered. */
 bool tap_vnet_parse(const struct virtio_net_hdr *h, struct nst_pkt *pkt);
+
+/* ---- tap_io.c ---- */
+/* Writes one packet (borrowed) as a frame. 0; -EAGAIN: not now; -EINVAL: not
+ * expressible; else what the device said. */
+int tap_io_write(int fd, const struct nst_pkt *pkt);
+/* A packet of a frame with its header as read; the bytes are copied. NULL:
+ * malformed, or no memory. */
+struct nst_pkt *tap_io_packet(const struct nst_env *env, const uint8_t *data,
+			      size_t bytes);
 
 #endif
