@@ -99,10 +99,10 @@ static int opt_dns(struct parse *p, const char *v)
 
 static int opt_mtu(struct parse *p, const char *v)
 {
-	/* 1280: RFC 8200 5; eth0 carries IPv6 too. */
-	if (!value_number(v, 1280, 65535, &p->o->mtu))
+	/* Below 1280 (RFC 8200 5) there is no IPv6 on eth0. */
+	if (!value_number(v, 576, 65535, &p->o->mtu))
 		return 0;
-	log_error("--mtu %s: not a number from 1280 to 65535", v);
+	log_error("--mtu %s: not a number from 576 to 65535", v);
 	return -EINVAL;
 }
 
@@ -128,6 +128,23 @@ static int grow(void **array, size_t n, size_t size)
 		return -ENOMEM;
 	}
 	*array = p;
+	return 0;
+}
+
+static int opt_sysctl(struct parse *p, const char *v)
+{
+	struct options *o = p->o;
+	const char *eq = strchr(v, '=');
+
+	if (!eq || eq == v) {
+		log_error("--sysctl %s: not NAME=VALUE, as in "
+			  "net.ipv4.tcp_ecn=1",
+			  v);
+		return -EINVAL;
+	}
+	if (grow((void **)&o->sysctls, o->nsysctls, sizeof v))
+		return -EINVAL;
+	o->sysctls[o->nsysctls++] = v;
 	return 0;
 }
 
@@ -216,6 +233,7 @@ static const struct option_def {
     {"dns", 0, TAKES(opt_dns)},
     {"mtu", 0, TAKES(opt_mtu)},
     {"mac", 0, TAKES(opt_mac)},
+    {"sysctl", 0, TAKES(opt_sysctl)},
     {"publish", 'p', TAKES(opt_publish)},
     {"allow", 0, TAKES(opt_allow)},
     {"deny", 0, TAKES(opt_deny)},
@@ -348,6 +366,12 @@ static int check_whole(struct options *o)
 		log_error("--host-loopback needs --net nat");
 		return -EINVAL;
 	}
+	if (o->net == NET_NAT && o->mtu && o->mtu < 1280) {
+		log_error("--mtu %u: the gateway carries IPv6 too and needs "
+			  "1280 at least",
+			  o->mtu);
+		return -EINVAL;
+	}
 	if (o->net == NET_NAT && derive_nat(o))
 		return -EINVAL;
 	if (value_addr_eq(&o->gw4, &o->ip4) ||
@@ -392,7 +416,9 @@ void options_fini(struct options *o)
 {
 	free(o->publish);
 	free(o->rules);
+	free(o->sysctls);
 	o->publish = NULL;
 	o->rules = NULL;
-	o->npublish = o->nrules = 0;
+	o->sysctls = NULL;
+	o->npublish = o->nrules = o->nsysctls = 0;
 }

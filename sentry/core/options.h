@@ -46,6 +46,8 @@ struct options {
 	uint32_t mtu; /* --mtu; default 65520 on nat, the device's on tap */
 	uint8_t mac[6];
 	bool has_mac;
+	const char **sysctls; /* --sysctl NAME=VALUE, in order */
+	size_t nsysctls;
 	struct opt_publish *publish;
 	size_t npublish;
 	struct opt_rule *rules;

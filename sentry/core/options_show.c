@@ -19,7 +19,11 @@ void options_usage(void)
 	    "  --gateway ADDRESS        default route (nat: .2 of the "
 	    "network)\n"
 	    "  --dns ADDRESS            resolver (nat: .3 of the network)\n"
-	    "  --mtu BYTES              1280 to 65535 (nat: 65520)\n"
+	    "  --mtu BYTES              576 to 65535 (nat: 65520);\n"
+	    "                           no IPv6 below 1280\n"
+	    "  --sysctl NAME=VALUE      a setting of the sandbox's stack, as "
+	    "in\n"
+	    "                           net.ipv4.tcp_ecn=1\n"
 	    "  --mac ADDRESS            Ethernet address of eth0\n"
 	    "  -p, --publish [ADDRESS:]HOSTPORT:GUESTPORT[/tcp|/udp]\n"
 	    "                           makes a guest's port reachable\n"
@@ -128,6 +132,8 @@ void options_show(const struct options *o)
 	printf("net %s\n", net_text(o, buf));
 	if (o->net != NET_NONE)
 		show_addrs(o);
+	for (size_t i = 0; i < o->nsysctls; i++)
+		printf("sysctl %s\n", o->sysctls[i]);
 	for (size_t i = 0; i < o->npublish; i++)
 		show_publish(&o->publish[i]);
 	printf("host-loopback %s\n", o->host_loopback ? "yes" : "no");

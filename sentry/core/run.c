@@ -79,12 +79,35 @@ static int start_loop(struct run *r)
 	return rc;
 }
 
+static int set_sysctls(struct sandbox *sb)
+{
+	for (size_t i = 0; i < sb->opt->nsysctls; i++) {
+		const char *text = sb->opt->sysctls[i];
+		const char *eq = strchr(text, '=');
+		char name[64];
+		enum nst_err e = NST_E_NOENT;
+
+		if ((size_t)(eq - text) < sizeof name) {
+			memcpy(name, text, (size_t)(eq - text));
+			name[eq - text] = '\0';
+			e = nst_sysctl_set(sb->stack, name, eq + 1);
+		}
+		if (!e)
+			continue;
+		log_error("--sysctl %s: %s", text,
+			  e == NST_E_NOENT ? "no such setting, or value of it"
+					   : "not a value it takes");
+		return -errno_of(e);
+	}
+	return 0;
+}
+
 static int start_stack(struct sandbox *sb)
 {
 	enum nst_err e = nst_stack_new(&sb->env, sandbox_now(sb), &sb->stack);
 
 	if (!e)
-		return 0;
+		return set_sysctls(sb);
 	log_error("cannot make a network stack: %s", strerror(errno_of(e)));
 	return -errno_of(e);
 }
@@ -130,6 +153,13 @@ static uint32_t newest_nic(const struct nst_stack *st)
 	return last;
 }
 
+static uint32_t mtu_of(const struct sandbox *sb)
+{
+	struct nst_nic_info info;
+
+	return nst_nic_get(sb->stack, sb->ifindex, &info) ? 0 : info.mtu;
+}
+
 static int start_tap(struct sandbox *sb)
 {
 	const struct options *o = sb->opt;
@@ -140,7 +170,9 @@ static int start_tap(struct sandbox *sb)
 	if (!sb->ifindex)
 		sb->ifindex = newest_nic(sb->stack);
 	rc = add_addr(sb, &o->ip4, o->ip4_len, &o->gw4);
-	return rc ? rc : add_addr(sb, &o->ip6, o->ip6_len, &o->gw6);
+	if (rc || mtu_of(sb) < 1280) /* RFC 8200 5 */
+		return rc;
+	return add_addr(sb, &o->ip6, o->ip6_len, &o->gw6);
 }
 
 static int start_link(struct sandbox *sb)
