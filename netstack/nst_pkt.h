@@ -44,6 +44,7 @@ struct nst_pkt {
 	uint8_t csum;     /* enum nst_csum */
 	uint8_t gso;      /* enum nst_gso */
 	uint8_t l2_bcast; /* input: link-layer broadcast or multicast */
+	uint8_t gso_ace;  /* CWR is a digit (RFC 9768): in all segments */
 	uint16_t
 	    gso_size; /* payload bytes per segment; 0: not a super-segment */
 	/* Offsets from `head`; valid once the layer has been parsed or built.
@@ -103,7 +104,8 @@ void nst_pkt_csum_finish(struct nst_pkt *pkt);
 /*
  * Cuts a TCP or UDP super-segment that starts at its IP header (data) into a
  * list of packets of gso_size payload bytes each, headers adjusted (length, id,
- * sequence, flags: CWR first only, FIN and PSH last only), checksums complete.
+ * sequence, flags: CWR first only unless gso_ace, FIN and PSH last only),
+ * checksums complete.
  * Takes pkt. Returns the list in order, NULL without memory (counted by the
  * caller as a drop). A packet that is no super-segment returns itself.
  */

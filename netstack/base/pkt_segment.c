@@ -99,10 +99,10 @@ static uint16_t pseudo(const struct cut *c, const uint8_t *ip,
 	return nst_csum_add(nst_csum_add(0, ip + 8, 32), rest, 4);
 }
 
-static void fix_tcp(uint8_t *tcp, uint32_t at, bool first, bool last)
+static void fix_tcp(uint8_t *tcp, uint32_t at, bool keep_cwr, bool last)
 {
 	put32(tcp + 4, get32(tcp + 4) + at);
-	if (!first)
+	if (!keep_cwr)
 		tcp[13] &= (uint8_t)~TCP_CWR;
 	if (!last)
 		tcp[13] &= (uint8_t)~TCP_FIN_PSH;
@@ -148,7 +148,7 @@ static struct nst_pkt *cut_one(const struct cut *c, uint32_t at)
 	seg->l2_bcast = from->l2_bcast;
 	fix_ip(c, ip, at / from->gso_size, c->headers + n);
 	if (c->tcp)
-		fix_tcp(ip + c->l4, at, at == 0, n == left);
+		fix_tcp(ip + c->l4, at, !at || c->from->gso_ace, n == left);
 	else
 		put16(ip + c->l4 + 4, UDP_HEADER + n);
 	fix_csum(c, seg, ip);

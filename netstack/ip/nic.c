@@ -255,12 +255,19 @@ static void nic_tx_one(struct ip_layer *ip, struct nic *nic,
 	nic->cfg.ops->transmit(nic->cfg.link, pkt);
 }
 
+/* No NIC keeps CWR in all segments (gso_ace). */
+static bool cwr_in_all(const struct nst_pkt *pkt)
+{
+	return pkt->gso_ace && (pkt->head[pkt->l4_off + 13] & 0x80);
+}
+
 /* UDP super-segments are always cut: TSO speaks of TCP. */
 static bool must_cut(const struct nic *nic, const struct nst_pkt *pkt)
 {
 	if (!pkt->gso_size || pkt->gso == NST_GSO_NONE)
 		return false;
-	return pkt->gso == NST_GSO_UDP || !(nic->cfg.caps & NST_CAP_TSO);
+	return pkt->gso == NST_GSO_UDP || cwr_in_all(pkt) ||
+	       !(nic->cfg.caps & NST_CAP_TSO);
 }
 
 void nic_tx(struct ip_layer *ip, struct nic *nic, const uint8_t mac[6],

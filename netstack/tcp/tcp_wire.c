@@ -2,6 +2,8 @@
 #include "netstack/tcp/tcp_wire.h"
 #include "netstack/base/mem.h"
 
+#define FO_EXP_MAGIC 0xf989 /* RFC 7413 5: shared kind 254, RFC 6994 */
+
 enum tcp_opt_kind {
 	OPT_EOL = 0,
 	OPT_NOP = 1,
@@ -10,6 +12,10 @@ enum tcp_opt_kind {
 	OPT_SACK_PERM = 4,
 	OPT_SACK = 5,
 	OPT_TS = 8,
+	OPT_FASTOPEN = 34,
+	OPT_ACCECN0 = 172,
+	OPT_ACCECN1 = 174,
+	OPT_EXP = 254,
 };
 
 static uint16_t get16(const uint8_t *p)
@@ -21,6 +27,11 @@ static uint32_t get32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
 	       (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint32_t get24(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
 static uint8_t *put16(uint8_t *p, uint16_t v)
@@ -47,6 +58,35 @@ static void parse_sack(struct tcp_seg *seg, const uint8_t *p, uint32_t len)
 		seg->sack[i].from.v = get32(p + 2 + 8 * i);
 		seg->sack[i].to.v = get32(p + 6 + 8 * i);
 	}
+}
+
+/* LINUX: an odd length is no option, a wrong even one counts as none. */
+static void parse_fo(struct tcp_seg *seg, const uint8_t *p, uint32_t len,
+		     bool exp)
+{
+	if (!(seg->flags & TCP_SYN) || (len & 1))
+		return;
+	seg->fo.exp = exp;
+	seg->fo.len = 0;
+	seg->fo.on = !len ||
+		     (len >= TCP_FO_COOKIE_MIN && len <= TCP_FO_COOKIE_MAX);
+	if (!seg->fo.on || !len)
+		return;
+	seg->fo.len = (uint8_t)len;
+	memcpy(seg->fo.val, p, len);
+}
+
+/* LINUX: whatever the length, as many counters as are whole count. */
+static void parse_accecn(struct tcp_seg *seg, const uint8_t *p, uint32_t len)
+{
+	struct tcp_accecn_opt *o = &seg->accecn;
+
+	o->present = true;
+	o->order1 = p[0] == OPT_ACCECN1;
+	o->n = 0;
+	for (uint32_t at = 2; at + 3 <= len && o->n < TCP_ACCECN_FIELDS;
+	     at += 3)
+		o->v[o->n++] = get24(p + at);
 }
 
 /* One option of known length; those that belong to a SYN count only there. */
@@ -80,6 +120,17 @@ static void parse_opt(struct tcp_seg *seg, const uint8_t *p, uint8_t len)
 		seg->ts_ok = true;
 		seg->tsval = get32(p + 2);
 		seg->tsecr = get32(p + 6);
+		break;
+	case OPT_ACCECN0:
+	case OPT_ACCECN1:
+		parse_accecn(seg, p, len);
+		break;
+	case OPT_FASTOPEN:
+		parse_fo(seg, p + 2, len - 2u, false);
+		break;
+	case OPT_EXP:
+		if (len >= 4 && get16(p + 2) == FO_EXP_MAGIC)
+			parse_fo(seg, p + 4, len - 4u, true);
 		break;
 	default:
 		break; /* RFC 9293 3.1 MUST-6: unknown options are skipped */
@@ -129,6 +180,8 @@ bool tcp_parse(struct nst_pkt *pkt, const struct ip_in *in, struct tcp_seg *seg,
 	seg->seq.v = get32(p + 4);
 	seg->ack.v = get32(p + 8);
 	seg->flags = p[13];
+	seg->ae = p[12] & 1;
+	seg->res = p[12] & 0x0e;
 	seg->wnd = get16(p + 14);
 	seg->up = get16(p + 18);
 	seg->hdr_bytes = (uint8_t)hdr;
@@ -171,9 +224,40 @@ void tcp_seg_trim_back(struct tcp_seg *seg, struct seq end)
 
 /* ---- output ---- */
 
+static uint32_t fo_bytes(const struct tcp_fo_cookie *fo)
+{
+	return fo->on ? (fo->len + (fo->exp ? 4u : 2u) + 3u) & ~3u : 0;
+}
+
+/* Of the AccECN option, these last bytes take the place of NOPs in front of
+ * another option: both of a pair (sackOK alone, SACK) or one (wscale). */
+static uint32_t accecn_rest(const struct tcp_accecn_opt *o)
+{
+	if (!o->present || o->n > 1)
+		return 0;
+	return o->n ? 1 : 2;
+}
+
+static bool accecn_rest_fits(const struct tcp_out_hdr *h)
+{
+	return h->nsack || (h->sack_perm && !h->ts) ||
+	       (h->wscale_ok && accecn_rest(&h->accecn) == 1);
+}
+
+static uint32_t accecn_bytes(const struct tcp_out_hdr *h)
+{
+	static const uint8_t whole[TCP_ACCECN_FIELDS + 1] = {0, 4, 8, 12};
+
+	if (!h->accecn.present)
+		return 0;
+	if (accecn_rest(&h->accecn) && !accecn_rest_fits(h))
+		return whole[h->accecn.n] + 4u;
+	return whole[h->accecn.n];
+}
+
 static uint32_t opt_bytes(const struct tcp_out_hdr *h)
 {
-	uint32_t n = 0;
+	uint32_t n = accecn_bytes(h);
 
 	if (h->mss)
 		n += 4;
@@ -185,6 +269,8 @@ static uint32_t opt_bytes(const struct tcp_out_hdr *h)
 		n += 4;
 	if (h->nsack)
 		n += 4 + 8u * h->nsack;
+	if (n + fo_bytes(&h->fo) <= TCP_OPT_BYTES_MAX)
+		n += fo_bytes(&h->fo);
 	return n;
 }
 
@@ -193,56 +279,123 @@ uint32_t tcp_hdr_bytes(const struct tcp_out_hdr *h)
 	return TCP_HDR_BYTES + opt_bytes(h);
 }
 
-/* LINUX: sackOK takes the place of the two nops in front of TS. */
-static uint8_t *put_ts(const struct tcp_out_hdr *h, uint8_t *p)
+/* Options under way: where the next goes, and the two bytes that fill up in
+ * front of the next one that needs it. */
+struct opt_out {
+	uint8_t *p;
+	uint8_t pad[2];
+};
+
+static void take_pad(struct opt_out *o, uint8_t n)
 {
-	p[0] = h->sack_perm ? OPT_SACK_PERM : OPT_NOP;
-	p[1] = h->sack_perm ? 2 : OPT_NOP;
-	p[2] = OPT_TS;
-	p[3] = 10;
-	p = put32(p + 4, h->tsval);
-	return put32(p, h->tsecr);
+	for (uint8_t i = 0; i < n; i++) {
+		o->p[i] = o->pad[i];
+		o->pad[i] = OPT_NOP;
+	}
+	o->p += n;
 }
 
-static uint8_t *put_sack(const struct tcp_out_hdr *h, uint8_t *p)
+static void put_head(struct opt_out *o, uint8_t kind, uint8_t len)
 {
-	p[0] = OPT_NOP;
-	p[1] = OPT_NOP;
-	p[2] = OPT_SACK;
-	p[3] = (uint8_t)(2 + 8 * h->nsack);
-	p += 4;
-	for (uint8_t i = 0; i < h->nsack; i++) {
-		p = put32(p, h->sack[i].from.v);
-		p = put32(p, h->sack[i].to.v);
+	o->p[0] = kind;
+	o->p[1] = len;
+	o->p += 2;
+}
+
+/* LINUX: sackOK takes the place of the two nops in front of TS. */
+static void put_ts(const struct tcp_out_hdr *h, struct opt_out *o)
+{
+	if (h->sack_perm)
+		put_head(o, OPT_SACK_PERM, 2);
+	else
+		put_head(o, OPT_NOP, OPT_NOP);
+	put_head(o, OPT_TS, 10);
+	o->p = put32(o->p, h->tsval);
+	o->p = put32(o->p, h->tsecr);
+}
+
+/* RFC 9768 3.2.3; with all three counters, a NOP at the end. */
+static void put_accecn(const struct tcp_accecn_opt *a, struct opt_out *o)
+{
+	uint8_t raw[12] = {OPT_ACCECN1, (uint8_t)(2 + 3 * a->n)};
+	uint8_t len = (uint8_t)(raw[1] & ~3u);
+
+	raw[11] = OPT_NOP;
+	for (uint8_t i = 0; i < a->n; i++) {
+		raw[2 + 3 * i] = (uint8_t)(a->v[i] >> 16);
+		put16(raw + 3 + 3 * i, (uint16_t)a->v[i]);
 	}
-	return p;
+	if (a->n == TCP_ACCECN_FIELDS)
+		len = sizeof(raw);
+	memcpy(o->p, raw, len);
+	o->p += len;
+	for (uint32_t i = 0; i < accecn_rest(a); i++)
+		o->pad[i] = raw[len + i];
+}
+
+static void put_wscale(const struct tcp_out_hdr *h, struct opt_out *o)
+{
+	/* Two bytes that belong together are not torn apart. */
+	if (o->pad[1] == OPT_NOP)
+		take_pad(o, 1);
+	else
+		*o->p++ = OPT_NOP;
+	put_head(o, OPT_WSCALE, 3);
+	*o->p++ = h->wscale;
+}
+
+static void put_sack(const struct tcp_out_hdr *h, struct opt_out *o)
+{
+	take_pad(o, 2);
+	put_head(o, OPT_SACK, (uint8_t)(2 + 8 * h->nsack));
+	for (uint8_t i = 0; i < h->nsack; i++) {
+		o->p = put32(o->p, h->sack[i].from.v);
+		o->p = put32(o->p, h->sack[i].to.v);
+	}
+}
+
+static uint8_t *put_fo(const struct tcp_fo_cookie *fo, uint8_t *p)
+{
+	uint8_t head = fo->exp ? 4 : 2;
+	uint8_t *end = p + fo_bytes(fo);
+
+	p[0] = fo->exp ? OPT_EXP : OPT_FASTOPEN;
+	p[1] = (uint8_t)(head + fo->len);
+	if (fo->exp)
+		put16(p + 2, FO_EXP_MAGIC);
+	p += head;
+	memcpy(p, fo->val, fo->len);
+	for (p += fo->len; p < end; p++)
+		*p = OPT_NOP;
+	return end;
 }
 
 static void put_opts(const struct tcp_out_hdr *h, uint8_t *p)
 {
+	struct opt_out o = {p, {OPT_NOP, OPT_NOP}};
+
 	if (h->mss) {
-		p[0] = OPT_MSS;
-		p[1] = 4;
-		p = put16(p + 2, h->mss);
+		put_head(&o, OPT_MSS, 4);
+		o.p = put16(o.p, h->mss);
 	}
-	if (h->ts) {
-		p = put_ts(h, p);
-	} else if (h->sack_perm) {
-		p[0] = OPT_NOP;
-		p[1] = OPT_NOP;
-		p[2] = OPT_SACK_PERM;
-		p[3] = 2;
-		p += 4;
+	if (h->ts)
+		put_ts(h, &o);
+	if (h->accecn.present)
+		put_accecn(&h->accecn, &o);
+	if (h->sack_perm && !h->ts) {
+		take_pad(&o, 2);
+		put_head(&o, OPT_SACK_PERM, 2);
 	}
-	if (h->wscale_ok) {
-		p[0] = OPT_NOP;
-		p[1] = OPT_WSCALE;
-		p[2] = 3;
-		p[3] = h->wscale;
-		p += 4;
-	}
+	if (h->wscale_ok)
+		put_wscale(h, &o);
 	if (h->nsack)
-		put_sack(h, p);
+		put_sack(h, &o);
+	if (o.pad[0] != OPT_NOP) { /* nothing took it */
+		take_pad(&o, 2);
+		put_head(&o, OPT_NOP, OPT_NOP);
+	}
+	if (h->fo.on && o.p - p + fo_bytes(&h->fo) <= TCP_OPT_BYTES_MAX)
+		put_fo(&h->fo, o.p);
 }
 
 void tcp_hdr_emit(const struct tcp_out_hdr *h, uint8_t *p)
@@ -251,7 +404,7 @@ void tcp_hdr_emit(const struct tcp_out_hdr *h, uint8_t *p)
 	p = put16(p, h->dport);
 	p = put32(p, h->seq.v);
 	p = put32(p, h->ack.v);
-	p[0] = (uint8_t)(tcp_hdr_bytes(h) / 4 << 4);
+	p[0] = (uint8_t)(tcp_hdr_bytes(h) / 4 << 4 | h->ae);
 	p[1] = h->flags;
 	p = put16(p + 2, h->wnd);
 	p = put16(p, 0);

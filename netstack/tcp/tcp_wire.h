@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The TCP header and its options on the wire: RFC 9293 3.1, RFC 7323, RFC
- * 2018. Stateless: parse makes a struct tcp_seg, emit writes a struct
- * tcp_out_hdr. Option layout on output is Linux's, so captures look alike.
+ * 2018, RFC 9768. Stateless: parse makes a struct tcp_seg, emit writes a
+ * struct tcp_out_hdr. Option layout on output is Linux's, so captures look
+ * alike.
  */
 #ifndef NETSTACK_TCP_TCP_WIRE_H
 #define NETSTACK_TCP_TCP_WIRE_H
@@ -12,6 +13,7 @@
 #define TCP_HDR_BYTES 20
 #define TCP_OPT_BYTES_MAX 40
 #define TCP_SACK_BLOCKS_MAX 4
+#define TCP_ACCECN_FIELDS 3
 
 enum tcp_flags {
 	TCP_FIN = 0x01,
@@ -29,6 +31,25 @@ struct tcp_range {
 	struct seq from, to;
 };
 
+/* The Fast Open option, RFC 7413 4.1.1: of a SYN or SYN-ACK. */
+#define TCP_FO_COOKIE_MIN 4
+#define TCP_FO_COOKIE_MAX 16
+struct tcp_fo_cookie {
+	bool on;     /* there is one */
+	bool exp;    /* in the experimental form, kind 254 and magic F989 */
+	uint8_t len; /* 0: a request */
+	uint8_t val[TCP_FO_COOKIE_MAX];
+};
+
+/* The AccECN option, RFC 9768 3.2.3: 24-bit counters in the order of the
+ * wire. */
+struct tcp_accecn_opt {
+	bool present;
+	bool order1; /* kind 174: ECT(1), CE, ECT(0); kind 172: backwards */
+	uint8_t n;   /* counters that are there */
+	uint32_t v[TCP_ACCECN_FIELDS];
+};
+
 /* A received segment: header and options in host order. Borrows pkt and in. */
 struct tcp_seg {
 	struct nst_pkt *pkt;
@@ -41,6 +62,8 @@ struct tcp_seg {
 	uint16_t wnd; /* as on the wire, unscaled */
 	uint16_t up;
 	uint8_t flags;
+	bool ae;     /* the bit in front of CWR, RFC 9768 3.1 */
+	uint8_t res; /* the reserved bits that remain */
 	uint8_t hdr_bytes;
 	bool ts_ok, sack_perm, wscale_ok;
 	uint8_t wscale;
@@ -48,6 +71,8 @@ struct tcp_seg {
 	uint16_t mss; /* 0: no option */
 	uint32_t tsval, tsecr;
 	struct tcp_range sack[TCP_SACK_BLOCKS_MAX];
+	struct tcp_fo_cookie fo;
+	struct tcp_accecn_opt accecn;
 };
 
 /* False: too short or data offset out of range. Linearises the header. Bad
@@ -65,12 +90,15 @@ struct tcp_out_hdr {
 	struct seq seq, ack;
 	uint16_t wnd, up;
 	uint8_t flags;
+	bool ae;
 	bool ts, sack_perm, wscale_ok;
 	uint8_t wscale;
 	uint8_t nsack;
 	uint16_t mss; /* 0: no option */
 	uint32_t tsval, tsecr;
 	struct tcp_range sack[TCP_SACK_BLOCKS_MAX];
+	struct tcp_fo_cookie fo; /* left out where it has no room */
+	struct tcp_accecn_opt accecn; /* sent as kind 174 */
 };
 
 /* Header bytes with options, padded to four. */
