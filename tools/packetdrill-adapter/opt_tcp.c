@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of SOL_TCP that are more than a number (opt.h). */
+#include "tools/packetdrill-adapter/opt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "sentry/core/errmap.h"
+#include "sentry/sock/tcp_info.h"
+
+#define CC_NAME_MAX 16 /* LINUX: TCP_CA_NAME_MAX */
+
+int opt_get_tcp_info(struct file *f, struct opt_io *io)
+{
+	struct nst_tcp_info i;
+
+	nst_tcp_info(f->tcp, f->w->now, &i);
+	tcp_info_linux(&i, io->v);
+	io->len = TCP_INFO_LINUX_BYTES;
+	return 0;
+}
+
+/* LINUX: a control without a report (cubic, reno) gives nothing. */
+int opt_get_cc_info(struct file *f, struct opt_io *io)
+{
+	(void)f;
+	io->len = 0;
+	return 0;
+}
+
+int opt_set_congestion(struct file *f, struct opt_io *io)
+{
+	char name[CC_NAME_MAX] = {0};
+	size_t n = io->len < CC_NAME_MAX - 1 ? io->len : CC_NAME_MAX - 1;
+
+	if (io->len < 1)
+		return -EINVAL;
+	memcpy(name, io->v, n);
+	return -errno_of(nst_tcp_set_cc(f->tcp, name, f->w->now));
+}
+
+int opt_get_congestion(struct file *f, struct opt_io *io)
+{
+	char name[CC_NAME_MAX] = {0};
+
+	strncpy(name, nst_tcp_cc(f->tcp), CC_NAME_MAX - 1);
+	return opt_give(io, name, sizeof(name));
+}
+
+int opt_set_inq(struct file *f, struct opt_io *io)
+{
+	int v, rc = opt_int(io, &v);
+
+	if (rc < 0)
+		return rc;
+	if (v < 0 || v > 1)
+		return -EINVAL;
+	f->inq_cmsg = v;
+	return 0;
+}
+
+int opt_get_inq(struct file *f, struct opt_io *io)
+{
+	return opt_give_int(io, f->inq_cmsg);
+}
+
+/* LINUX: without the tls module no name is known. */
+int opt_set_ulp(struct file *f, struct opt_io *io)
+{
+	(void)f;
+	return io->len < 1 ? -EINVAL : -ENOENT;
+}
+
+/* LINUX: a negative clamp is a very small one. */
+int opt_set_clamp(struct file *f, struct opt_io *io)
+{
+	int v, rc = opt_int(io, &v);
+
+	if (rc < 0)
+		return rc;
+	return -errno_of(nst_sock_set(file_sock(f), NST_TCP_WINDOW_CLAMP,
+				      v < 0 ? 1 : v, f->w->now));
+}
