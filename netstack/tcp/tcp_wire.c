@@ -68,8 +68,8 @@ static void parse_fo(struct tcp_seg *seg, const uint8_t *p, uint32_t len,
 		return;
 	seg->fo.exp = exp;
 	seg->fo.len = 0;
-	seg->fo.on = !len ||
-		     (len >= TCP_FO_COOKIE_MIN && len <= TCP_FO_COOKIE_MAX);
+	seg->fo.on =
+	    !len || (len >= TCP_FO_COOKIE_MIN && len <= TCP_FO_COOKIE_MAX);
 	if (!seg->fo.on || !len)
 		return;
 	seg->fo.len = (uint8_t)len;
@@ -284,15 +284,14 @@ uint32_t tcp_hdr_bytes(const struct tcp_out_hdr *h)
 struct opt_out {
 	uint8_t *p;
 	uint8_t pad[2];
+	uint32_t npad; /* of them that are not NOPs */
 };
 
 static void take_pad(struct opt_out *o, uint8_t n)
 {
-	for (uint8_t i = 0; i < n; i++) {
-		o->p[i] = o->pad[i];
-		o->pad[i] = OPT_NOP;
-	}
-	o->p += n;
+	for (uint8_t i = 0; i < n; i++)
+		*o->p++ = i < o->npad ? o->pad[i] : OPT_NOP;
+	o->npad = 0;
 }
 
 static void put_head(struct opt_out *o, uint8_t kind, uint8_t len)
@@ -329,14 +328,15 @@ static void put_accecn(const struct tcp_accecn_opt *a, struct opt_out *o)
 		len = sizeof(raw);
 	memcpy(o->p, raw, len);
 	o->p += len;
-	for (uint32_t i = 0; i < accecn_rest(a); i++)
+	o->npad = accecn_rest(a);
+	for (uint32_t i = 0; i < o->npad; i++)
 		o->pad[i] = raw[len + i];
 }
 
 static void put_wscale(const struct tcp_out_hdr *h, struct opt_out *o)
 {
 	/* Two bytes that belong together are not torn apart. */
-	if (o->pad[1] == OPT_NOP)
+	if (o->npad < 2)
 		take_pad(o, 1);
 	else
 		*o->p++ = OPT_NOP;
@@ -372,7 +372,7 @@ static uint8_t *put_fo(const struct tcp_fo_cookie *fo, uint8_t *p)
 
 static void put_opts(const struct tcp_out_hdr *h, uint8_t *p)
 {
-	struct opt_out o = {p, {OPT_NOP, OPT_NOP}};
+	struct opt_out o = {p, {0}, 0};
 
 	if (h->mss) {
 		put_head(&o, OPT_MSS, 4);
@@ -390,7 +390,7 @@ static void put_opts(const struct tcp_out_hdr *h, uint8_t *p)
 		put_wscale(h, &o);
 	if (h->nsack)
 		put_sack(h, &o);
-	if (o.pad[0] != OPT_NOP) { /* nothing took it */
+	if (o.npad) { /* nothing took it */
 		take_pad(&o, 2);
 		put_head(&o, OPT_NOP, OPT_NOP);
 	}
