@@ -44,6 +44,14 @@
 	X(PingNoSocket) X(RawInMsgs) \
 	X(RawRcvbufErrors) X(DgramErrQueueFull)
 #define NST_COUNTERS_TCP(X) \
+	X(TcpLostRetransmit) X(TcpSACKReneging) X(TcpSACKReorder) \
+	X(TcpRenoReorder) X(TcpTSReorder) X(TcpFullUndo) X(TcpPartialUndo) \
+	X(TcpDSACKUndo) X(TcpLossUndo) X(TcpRenoFailures) X(TcpSackFailures) \
+	X(TcpLossFailures) X(TcpSlowStartRetrans) X(TcpLossProbes) \
+	X(TcpLossProbeRecovery) X(TcpRenoRecoveryFail) \
+	X(TcpSackRecoveryFail) X(TcpDSACKOfoRecv) X(TcpSACKDiscard) \
+	X(TcpDSACKIgnoredOld) X(TcpDSACKIgnoredNoUndo) \
+	X(TcpDSACKIgnoredDubious) X(TcpDSACKRecvSegs) X(TcpRetransFail) \
 	X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails) \
 	X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) \
 	X(TcpInErrs) X(TcpOutRsts) X(TcpInCsumErrors) X(TcpMalformedOpts) \
@@ -53,15 +61,40 @@
 	X(TcpOfoQueue) X(TcpOfoDrop) X(TcpRcvQDrop) X(TcpDelayedACKs) \
 	X(TcpTimeouts) X(TcpFastRetrans) X(TcpSackRecovery) \
 	X(TcpRenoRecovery) X(TcpDSACKOldSent) X(TcpDSACKOfoSent) \
-	X(TcpDSACKRecv) X(TcpSackDiscard) X(TcpSpuriousRTOs) \
+	X(TcpDSACKRecv) X(TcpSpuriousRTOs) \
 	X(TcpKeepAlive) X(TcpZeroWindowProbe) X(TcpAbortOnData) \
 	X(TcpAbortOnClose) X(TcpAbortOnMemory) X(TcpAbortOnTimeout) \
 	X(TcpAbortOnLinger) X(TcpTimeWaitOverflow) X(TcpTWRecycled) \
 	X(TcpTW) X(TcpRstInWindowOnly) X(TcpAckTooOld) X(TcpAckTooNew) \
-	X(TcpFwdReqs) X(TcpFwdLimit) X(TcpNoListener)
+	X(TcpDeliveredCE) X(TcpFwdReqs) X(TcpFwdLimit) X(TcpNoListener)
+/* Receiving, path MTU. */
+#define NST_COUNTERS_TCP_RCV(X) \
+	X(TcpOfoMerge) X(TcpOfoPruned) X(TcpPruneCalled) X(TcpRcvPruned) \
+	X(TcpRcvCollapsed) X(TcpRcvCoalesce) X(TcpDelayedACKLost) \
+	X(TcpAckCompressed) X(TcpZeroWindowDrop) X(TcpToZeroWindowAdv) \
+	X(TcpFromZeroWindowAdv) X(TcpWantZeroWindowAdv) \
+	X(TcpOutOfWindowIcmps) X(TcpMTUPSuccess) X(TcpMTUPFail) \
+	X(TcpGroSegs) X(TcpGroPkts)
+/* Congestion control and output. */
+#define NST_COUNTERS_TCP_CC(X) \
+	X(TcpHystartTrainDetect) X(TcpHystartTrainCwnd) \
+	X(TcpHystartDelayDetect) X(TcpHystartDelayCwnd) \
+	X(TcpOrigDataSent)
+#define NST_COUNTERS_TCP_OPEN(X) \
+	X(TcpReqQFullDoCookies) X(TcpReqQFullDrop) X(TcpSyncookiesSent) \
+	X(TcpSyncookiesRecv) X(TcpSyncookiesFailed) X(TcpDeferAcceptDrop) \
+	X(TcpEmbryonicRsts) X(TcpSynRetrans) X(TcpPAWSActive) \
+	X(TcpPAWSOldAck) X(TcpTSEcrRejected) X(TcpBeyondWindow) \
+	X(TcpACKSkippedSynRecv) X(TcpACKSkippedPAWS) X(TcpACKSkippedSeq) \
+	X(TcpACKSkippedFinWait2) X(TcpACKSkippedTimeWait) \
+	X(TcpFastOpenActive) X(TcpFastOpenActiveFail) X(TcpFastOpenPassive) \
+	X(TcpFastOpenPassiveFail) X(TcpFastOpenListenOverflow) \
+	X(TcpFastOpenCookieReqd) X(TcpFastOpenBlackhole) \
+	X(TcpFastOpenPassiveAltKey) X(TcpFastOpenCacheFull)
 #define NST_COUNTERS(X) \
 	NST_COUNTERS_BASE(X) NST_COUNTERS_IP(X) NST_COUNTERS_UDP(X) \
-	NST_COUNTERS_TCP(X)
+	NST_COUNTERS_TCP(X) NST_COUNTERS_TCP_RCV(X) \
+	NST_COUNTERS_TCP_OPEN(X) NST_COUNTERS_TCP_CC(X)
 /* clang-format on */
 
 struct nst_counters {

@@ -80,6 +80,9 @@ enum nst_opt {
 	NST_TCP_WINDOW_CLAMP,
 	NST_TCP_USER_TIMEOUT, /* milliseconds */
 	NST_TCP_NOTSENT_LOWAT,
+	NST_TCP_FASTOPEN,           /* passive: how many at once */
+	NST_TCP_FASTOPEN_CONNECT,   /* active: connect waits for data */
+	NST_TCP_FASTOPEN_NO_COOKIE, /* both */
 	/* UDP */
 	NST_UDP_CORK,
 	NST_UDP_SEGMENT,

@@ -51,6 +51,28 @@ enum nst_tcp_state nst_tcp_state(const struct nst_tcp *tp);
 NST_MUST_CHECK enum nst_err nst_tcp_connect(struct nst_tcp *tp,
 					    const struct nst_sockaddr *to,
 					    nst_time now);
+/*
+ * Active open with data in the SYN, RFC 7413. nst_tcp_connect_fast does what
+ * nst_tcp_connect does, but holds the SYN back: NST_OK. OPNOTSUPP: the setting
+ * tcp_fastopen forbids. nst_tcp_connect itself returns NST_OK in the same sense
+ * when NST_TCP_FASTOPEN_CONNECT is on and a cookie is known.
+ * While the SYN is held (nst_tcp_deferred), nst_tcp_snd_space gives room as if
+ * connected, and nst_tcp_snd_commit (also of 0 bytes) sends the SYN with the
+ * first nst_tcp_syn_room bytes. Room is 0 when no cookie is known: the SYN then
+ * asks for one. From then on it is an ordinary connect: CONNECTED or ERR.
+ */
+NST_MUST_CHECK enum nst_err nst_tcp_connect_fast(struct nst_tcp *tp,
+						 const struct nst_sockaddr *to,
+						 nst_time now);
+bool nst_tcp_deferred(const struct nst_tcp *tp);
+size_t nst_tcp_syn_room(struct nst_tcp *tp);
+/* Cookie keys of a listener, 16 bytes each, n of 1 or 2: the first makes, all
+ * are accepted. INVAL. Get: keys in force, those of the stack if it has none of
+ * its own; returns how many were written. */
+NST_MUST_CHECK enum nst_err nst_tcp_set_fastopen_keys(struct nst_tcp *tp,
+						      const uint8_t *keys,
+						      size_t n);
+size_t nst_tcp_fastopen_keys(const struct nst_tcp *tp, uint8_t *keys);
 /* connect(AF_UNSPEC): resets the connection, endpoint is as new, options and
  * an explicit binding kept. */
 void nst_tcp_disconnect(struct nst_tcp *tp, nst_time now);
@@ -128,6 +150,11 @@ struct nst_tcp_info {
 	uint64_t pacing_rate, max_pacing_rate, delivery_rate;
 	uint64_t busy_time, rwnd_limited, sndbuf_limited;
 	uint32_t delivered, delivered_ce, reord_seen;
+	/* RFC 9768, as Linux 6.18 shows it; bytes of payload */
+	uint32_t received_ce;
+	uint32_t delivered_e1_bytes, delivered_e0_bytes, delivered_ce_bytes;
+	uint32_t received_e1_bytes, received_e0_bytes, received_ce_bytes;
+	uint16_t accecn_fail_mode, accecn_opt_seen;
 };
 void nst_tcp_info(const struct nst_tcp *tp, nst_time now,
 		  struct nst_tcp_info *out);
@@ -135,6 +162,10 @@ void nst_tcp_info(const struct nst_tcp *tp, nst_time now,
 NST_MUST_CHECK enum nst_err nst_tcp_set_cc(struct nst_tcp *tp, const char *name,
 					   nst_time now);
 const char *nst_tcp_cc(const struct nst_tcp *tp);
+/* What Linux's TCP_CC_INFO says, in its layout: bytes written to out, 0 when
+ * the control has nothing to say. */
+size_t nst_tcp_cc_info(const struct nst_tcp *tp, nst_time now, void *out,
+		       size_t cap);
 
 /* For diagnostics: the pending timer's kind as in /proc/net/tcp ("tr" column:
  * 0 none 1 retransmit 2 keepalive 3 time-wait 4 probe) and its deadline. */

@@ -78,16 +78,16 @@ static enum nst_err choose_source(struct nst_tcp *tp,
 
 /* A TIME-WAIT in the way of a bound port may be reused, RFC 6191; an automatic
  * port was chosen only if so. */
-static bool evict_time_wait(struct nst_stack *st, const struct flow_key *k,
-			    struct seq *isn)
+static bool evict_time_wait(struct nst_tcp *tp)
 {
-	struct demux_node *n = demux_find(st->demux, k);
+	struct nst_stack *st = tp->sk.st;
+	struct demux_node *n = demux_find(st->demux, &tp->sk.conn.key);
 	struct tcp_tw *tw;
 
 	if (!n || n->kind != DEMUX_TIME_WAIT)
 		return false;
 	tw = container_of(n, struct tcp_tw, node);
-	if (!tcp_tw_reusable(tw, isn))
+	if (!tcp_tw_reuse(tw, tp))
 		return false;
 	TCP_COUNT(st, TWRecycled);
 	tcp_tw_free(tw);
@@ -101,7 +101,7 @@ static enum nst_err enter_demux(struct nst_tcp *tp)
 
 	s->conn.key = key_of(tp);
 	s->conn.kind = DEMUX_SOCK;
-	reused = evict_time_wait(s->st, &s->conn.key, &tp->iss);
+	reused = evict_time_wait(tp);
 	if (!reused)
 		tp->iss = tcp_isn(s->st, &s->conn.key);
 	return demux_insert(s->st->demux, &s->conn);
@@ -135,20 +135,28 @@ static void unclaim(struct nst_tcp *tp, const struct nst_sockaddr *local)
 	tp->path_ok = false;
 }
 
-static void start(struct nst_tcp *tp)
+/* NST_OK: the SYN waits for data, RFC 7413. */
+static enum nst_err start(struct nst_tcp *tp, bool fast)
 {
 	tp->ts_off = tcp_ts_offset(tp->sk.st, &tp->sk.conn.key);
-	tp->advmss = tcp_advmss(tp);
-	tp->ts_on = true;
-	tp->sack_on = true;
-	tp->wscale_on = true;
-	tp->rcv_wscale = tcp_wnd_scale(tp);
+	tcp_handshake_offer(tp);
+	tcp_wnd_offer_syn(tp);
 	tcp_set_state(tp, NST_TCP_SYN_SENT);
 	TCP_COUNT(tp->sk.st, ActiveOpens);
-	tcp_handshake_start(tp);
+	if (!fast && !tp->conf.fo.connect) {
+		tcp_handshake_start(tp);
+		return NST_E_INPROGRESS;
+	}
+	tcp_handshake_facts(tp);
+	tp->fo.deferred = true;
+	if (fast || tcp_fo_defers(tp))
+		return NST_OK;
+	tcp_fo_send_syn(tp);
+	return NST_E_INPROGRESS;
 }
 
-static enum nst_err open_to(struct nst_tcp *tp, const struct nst_sockaddr *dst)
+static enum nst_err open_to(struct nst_tcp *tp, const struct nst_sockaddr *dst,
+			    bool fast)
 {
 	struct nst_sockaddr local = tp->sk.local;
 	enum nst_err e;
@@ -163,8 +171,7 @@ static enum nst_err open_to(struct nst_tcp *tp, const struct nst_sockaddr *dst)
 		unclaim(tp, &local);
 		return e;
 	}
-	start(tp);
-	return NST_E_INPROGRESS;
+	return start(tp, fast);
 }
 
 /* What an earlier attempt chose by itself does not bind this one. */
@@ -180,8 +187,9 @@ static void forget_local(struct nst_tcp *tp)
 							     : tp->sk.family);
 }
 
-enum nst_err nst_tcp_connect(struct nst_tcp *tp, const struct nst_sockaddr *to,
-			     nst_time now)
+static enum nst_err connect_to(struct nst_tcp *tp,
+			       const struct nst_sockaddr *to, bool fast,
+			       nst_time now)
 {
 	struct nst_stack *st = tp->sk.st;
 	struct nst_sockaddr dst;
@@ -195,8 +203,32 @@ enum nst_err nst_tcp_connect(struct nst_tcp *tp, const struct nst_sockaddr *to,
 		return e;
 	stack_enter(st, now);
 	tcp_reap(st);
-	e = open_to(tp, &dst);
+	e = open_to(tp, &dst, fast);
 	tcp_finish(tp);
 	stack_leave(st);
 	return e;
+}
+
+enum nst_err nst_tcp_connect(struct nst_tcp *tp, const struct nst_sockaddr *to,
+			     nst_time now)
+{
+	return connect_to(tp, to, false, now);
+}
+
+enum nst_err nst_tcp_connect_fast(struct nst_tcp *tp,
+				  const struct nst_sockaddr *to, nst_time now)
+{
+	if (!(TCP_CTL(tp, fastopen) & TFO_CLIENT_ENABLE))
+		return NST_E_OPNOTSUPP;
+	return connect_to(tp, to, true, now);
+}
+
+bool nst_tcp_deferred(const struct nst_tcp *tp)
+{
+	return tp->fo.deferred;
+}
+
+size_t nst_tcp_syn_room(struct nst_tcp *tp)
+{
+	return tcp_fo_syn_room(tp);
 }

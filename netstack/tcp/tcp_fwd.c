@@ -109,12 +109,11 @@ static enum nst_err start(struct nst_fwd_req *req, struct nst_tcp *tp)
 		return e;
 	tp->iss = tcp_isn(st, &tp->sk.conn.key);
 	tp->ts_off = tcp_ts_offset(st, &tp->sk.conn.key);
-	tp->advmss = tcp_advmss(tp);
-	tp->ts_on = tp->sack_on = tp->wscale_on = true;
-	tp->rcv_wscale = tcp_wnd_scale(tp);
+	tcp_handshake_offer(tp);
 	tp->irs = req->seg.seq;
 	tp->rcv_nxt = req->seg.end;
 	tcp_handshake_opts(tp, &req->seg);
+	tcp_ecn_passive(tp, &req->seg);
 	tcp_wnd_init(tp);
 	tcp_set_state(tp, NST_TCP_SYN_RCVD);
 	tcp_handshake_start(tp);

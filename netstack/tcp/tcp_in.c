@@ -9,108 +9,173 @@
 
 /* ---- first check: sequence number and PAWS ---- */
 
+/* LINUX: one tick less than the newest is no sin (TCP_PAWS_WINDOW). */
+#define PAWS_SLACK 1
+
 bool tcp_paws_old(const struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	if (!tp->ts_on || !seg->ts_ok)
-		return false;
-	/* RFC 7323 5.5: after 24 days ts_recent says nothing. */
-	if (tp->sk.st->now - tp->ts_recent_at >= TCP_PAWS_24DAYS)
-		return false;
-	return (int32_t)(tp->ts_recent - seg->tsval) > 0;
+	return tp->ts_on && seg->ts_ok &&
+	       tcp_ts_older(tp->ts_recent, seg->tsval,
+			    tp->sk.st->now - tp->ts_recent_at, PAWS_SLACK);
 }
 
-/* RFC 7323 4.3: the segment that covers the last ACK sent. */
+/* RFC 7323 4.3: the segment that covers the last ACK sent. LINUX: a pure ACK
+ * may be older by the slack, but does not turn the clock back. */
 void tcp_ts_recent_update(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
 	if (!tp->ts_on || !seg->ts_ok || seq_gt(seg->seq, tp->rcv_wup) ||
-	    tcp_paws_old(tp, seg))
+	    tcp_ts_older(tp->ts_recent, seg->tsval,
+			 tp->sk.st->now - tp->ts_recent_at, 0))
 		return;
 	tp->ts_recent = seg->tsval;
 	tp->ts_recent_at = tp->sk.st->now;
 }
 
 /*
- * In SYN-RECEIVED the peer's SYN may come again: repeated (our SYN-ACK was
- * lost), or as the SYN-ACK of a simultaneous open. LINUX: that one completes.
+ * In SYN-RECEIVED of a simultaneous open the peer's SYN-ACK completes it,
+ * although its SYN was here before. LINUX: only if it acknowledges all.
  */
-static bool syn_again(struct nst_tcp *tp, struct tcp_seg *seg)
+static bool syn_ack_again(const struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	nst_time now = tp->sk.st->now;
+	return tp->state == NST_TCP_SYN_RCVD && !tp->fo.pending &&
+	       (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) ==
+		   (TCP_SYN | TCP_ACK) &&
+	       seq_eq(seg->seq, tp->irs) && seq_eq(seg->ack, tp->snd_nxt);
+}
 
-	if (tp->state != NST_TCP_SYN_RCVD || !(seg->flags & TCP_SYN) ||
-	    (seg->flags & TCP_RST) || !seq_eq(seg->seq, tp->irs))
-		return false;
-	if (seg->flags & TCP_ACK) {
-		tcp_seg_trim_front(seg, 1);
-		/* RFC 7323 2.2: the window of a SYN is not scaled. */
-		seg->wnd = (uint16_t)(seg->wnd >> tp->snd_wscale);
+static enum tcp_verdict challenge_syn(struct nst_tcp *tp,
+				      const struct tcp_seg *seg)
+{
+	TCP_COUNT(tp->sk.st, SYNChallenge); /* RFC 5961 4.2 */
+	tcp_ecn_challenge_syn(tp, seg);
+	tcp_challenge_ack(tp);
+	return TCP_V_DROP;
+}
+
+/* LINUX: what the network may reorder: an ACK that says nothing new, with a
+ * timestamp older by no more than a few round trips. */
+static bool disordered(const struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	uint32_t wnd = (uint32_t)seg->wnd << tp->snd_wscale;
+	int64_t replay_ms = tp->rto * 12 / 10 / NST_MS;
+
+	return (seg->flags & TCP_ACK) && seq_eq(seg->seq, seg->end) &&
+	       seq_eq(seg->seq, tp->rcv_nxt) && seq_eq(seg->ack, tp->snd_una) &&
+	       !seq_gt(seg->seq, tp->snd_wl1) && wnd <= tp->snd_wnd && wnd &&
+	       (int32_t)(tp->ts_recent - seg->tsval) <= replay_ms;
+}
+
+/* An old pure ACK is common and needs no answer. */
+static bool old_ack(const struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	return (seg->flags & TCP_ACK) && seq_eq(seg->seq, seg->end) &&
+	       seq_lt(seg->seq, tp->rcv_nxt);
+}
+
+static enum tcp_verdict step1_paws(struct nst_tcp *tp,
+				   const struct tcp_seg *seg)
+{
+	struct nst_stack *st = tp->sk.st;
+
+	if ((seg->flags & TCP_RST) || !tcp_paws_old(tp, seg) ||
+	    disordered(tp, seg))
+		return TCP_V_NEXT;
+	if (seg->flags & TCP_SYN)
+		return challenge_syn(tp, seg);
+	if (old_ack(tp, seg)) {
+		TCP_COUNT(st, PAWSOldAck);
+		return TCP_V_DROP;
+	}
+	TCP_COUNT(st, PAWSDrops);
+	tcp_oow_ack(tp, seg, &st->count.TcpACKSkippedPAWS);
+	return TCP_V_DROP;
+}
+
+/* LINUX: data past the window is taken only while nothing waits to be read. */
+static bool acceptable(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	struct seq edge = seq_add(tp->rcv_nxt, tcp_rcv_wnd(tp));
+	bool fin = seg->flags & TCP_FIN;
+
+	if (seq_lt(seg->end, tp->rcv_wup) || seq_gt(seg->seq, edge)) {
+		TCP_COUNT(tp->sk.st, OutOfWindow);
 		return false;
 	}
-	if (now - tp->last_oow >= TCP_SYN_REXMIT_GAP) {
-		tp->last_oow = now;
-		tcp_send_syn(tp);
-	}
-	return true;
+	if (!seq_gt(seq_add(seg->end, 0u - fin), edge) || !ring_used(&tp->rcv))
+		return true;
+	TCP_COUNT(tp->sk.st, BeyondWindow);
+	return false;
+}
+
+/* LINUX: a peer that resets after its FIN may count without it. */
+static bool rst_before_fin(const struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	return tcp_in_states(tp, TCPF(CLOSE_WAIT) | TCPF(LAST_ACK) |
+				     TCPF(CLOSING)) &&
+	       seq_eq(seq_add(seg->seq, 1), tp->rcv_nxt);
+}
+
+/* LINUX: tcp_reset. */
+static enum tcp_verdict reset(struct nst_tcp *tp)
+{
+	if (tcp_in_states(tp, TCPF(ESTABLISHED) | TCPF(CLOSE_WAIT)))
+		TCP_COUNT(tp->sk.st, EstabResets);
+	tcp_fail(tp, tp->state == NST_TCP_CLOSE_WAIT ? NST_E_PIPE
+						     : NST_E_CONNRESET);
+	return TCP_V_DROP;
 }
 
 static enum tcp_verdict step1_seq(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	struct seq edge = seq_add(tp->rcv_nxt, tcp_rcv_wnd(tp));
+	uint64_t *skipped = &tp->sk.st->count.TcpACKSkippedSeq;
 
-	if (syn_again(tp, seg))
-		return TCP_V_DROP;
-	if (!(seg->flags & TCP_RST) && tcp_paws_old(tp, seg)) {
-		TCP_COUNT(tp->sk.st, PAWSDrops);
-		tcp_oow_ack(tp, seg);
-		return TCP_V_DROP;
-	}
-	if (seq_ge(seg->end, tp->rcv_wup) && seq_le(seg->seq, edge))
+	if (syn_ack_again(tp, seg)) {
+		tcp_seg_trim_front(seg, 1);
+		/* RFC 7323 2.2: the window of a SYN is not scaled. */
+		seg->wnd = (uint16_t)(seg->wnd >> tp->snd_wscale);
 		return TCP_V_NEXT;
-	TCP_COUNT(tp->sk.st, OutOfWindow);
+	}
+	if (step1_paws(tp, seg) == TCP_V_DROP)
+		return TCP_V_DROP;
+	if (acceptable(tp, seg))
+		return TCP_V_NEXT;
+	if (seg->flags & TCP_RST)
+		return rst_before_fin(tp, seg) ? reset(tp) : TCP_V_DROP;
 	if (seg->flags & TCP_SYN)
-		tcp_challenge_ack(tp);
-	else
-		tcp_oow_ack(tp, seg);
+		return challenge_syn(tp, seg);
+	tcp_oow_ack(tp, seg, skipped);
 	return TCP_V_DROP;
 }
 
 /* ---- second: RST ---- */
 
-static enum nst_err rst_error(const struct nst_tcp *tp)
+/* RFC 5961 3.2: exactly the next byte, or it is a guess. LINUX: or the end of
+ * what was selectively acknowledged. */
+static bool rst_exact(const struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	if (tp->state == NST_TCP_CLOSE_WAIT)
-		return NST_E_PIPE; /* LINUX: tcp_reset */
-	if (tp->state == NST_TCP_SYN_RCVD && !tp->listener && !tp->fwd)
-		return NST_E_CONNREFUSED; /* simultaneous open, RFC 9293 */
-	return NST_E_CONNRESET;
+	if (seq_eq(seg->seq, tp->rcv_nxt) || rst_before_fin(tp, seg))
+		return true;
+	return tp->sack_on && tp->ooo.n && seq_eq(seg->seq, tcp_ooo_end(tp));
 }
 
 static enum tcp_verdict step2_rst(struct nst_tcp *tp, struct tcp_seg *seg)
 {
 	if (!(seg->flags & TCP_RST))
 		return TCP_V_NEXT;
-	/* RFC 5961 3.2: exactly the next byte, or it is a guess. LINUX: or
-	 * the end of what was selectively acknowledged. */
-	if (!seq_eq(seg->seq, tp->rcv_nxt) &&
-	    !(tp->sack_on && tp->ooo.n && seq_eq(seg->seq, tcp_ooo_end(tp)))) {
-		TCP_COUNT(tp->sk.st, RstInWindowOnly);
-		tcp_challenge_ack(tp);
-		return TCP_V_DROP;
-	}
-	if (tcp_in_states(tp, TCPF(ESTABLISHED) | TCPF(CLOSE_WAIT)))
-		TCP_COUNT(tp->sk.st, EstabResets);
-	tcp_fail(tp, rst_error(tp));
+	if (rst_exact(tp, seg))
+		return reset(tp);
+	TCP_COUNT(tp->sk.st, RstInWindowOnly);
+	if (tp->fo.asked && !tp->data_segs_in &&
+	    tp->state == NST_TCP_ESTABLISHED)
+		tcp_fo_blackhole(tp);
+	tcp_challenge_ack(tp);
 	return TCP_V_DROP;
 }
 
-/* Third, security: obsolete. Fourth: SYN. RFC 5961 4.2. */
+/* Third, security: obsolete. Fourth: SYN. */
 static enum tcp_verdict step4_syn(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	if (!(seg->flags & TCP_SYN))
-		return TCP_V_NEXT;
-	TCP_COUNT(tp->sk.st, SYNChallenge);
-	tcp_challenge_ack(tp);
-	return TCP_V_DROP;
+	return seg->flags & TCP_SYN ? challenge_syn(tp, seg) : TCP_V_NEXT;
 }
 
 /* Fifth: ACK. */
@@ -118,6 +183,7 @@ static enum tcp_verdict step5_ack(struct nst_tcp *tp, struct tcp_seg *seg)
 {
 	if (!(seg->flags & TCP_ACK))
 		return TCP_V_DROP;
+	tcp_ecn_in(tp, seg);
 	return tcp_in_ack(tp, seg);
 }
 
@@ -162,6 +228,16 @@ static bool predicted(const struct nst_tcp *tp, const struct tcp_seg *seg)
 	       !tcp_paws_old(tp, seg);
 }
 
+/* LINUX: a segment that is neither ACK nor RST nor SYN is no segment. */
+static bool some_flag(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	if (seg->flags & (TCP_ACK | TCP_RST | TCP_SYN))
+		return true;
+	if (tp->state == NST_TCP_ESTABLISHED)
+		TCP_COUNT(tp->sk.st, InErrs);
+	return false;
+}
+
 void tcp_in_conn(struct nst_tcp *tp, struct tcp_seg *seg)
 {
 	tp->segs_in++;
@@ -169,6 +245,8 @@ void tcp_in_conn(struct nst_tcp *tp, struct tcp_seg *seg)
 		tp->data_segs_in++;
 	if (tp->state == NST_TCP_SYN_SENT)
 		tcp_in_syn_sent(tp, seg);
+	else if (!tcp_fo_child_in(tp, seg) || !some_flag(tp, seg))
+		; /* dealt with */
 	else
 		run_steps(tp, seg, predicted(tp, seg) ? STEP_ACK : 0);
 	tcp_finish(tp);
@@ -176,17 +254,29 @@ void tcp_in_conn(struct nst_tcp *tp, struct tcp_seg *seg)
 
 /* ---- who gets it ---- */
 
-void tcp_in_unmatched(struct nst_stack *st, struct tcp_seg *seg,
-		      const struct seq *isn)
+static struct nst_sock *listener_for(struct nst_stack *st,
+				     const struct tcp_seg *seg)
 {
 	struct flow_key k = tcp_seg_key(seg);
 	struct nst_sockaddr dst = {k.local, k.lport};
 	struct nst_sockaddr src = {k.remote, k.rport};
-	struct nst_sock *s = NULL;
 
-	if (seg->in->local)
-		s = ports_lookup(st->ports, SOCK_K_TCP, &dst, &src,
-				 seg->in->ifindex, tcp_is_listener);
+	if (!seg->in->local)
+		return NULL;
+	return ports_lookup(st->ports, SOCK_K_TCP, &dst, &src, seg->in->ifindex,
+			    tcp_is_listener);
+}
+
+bool tcp_in_wanted(struct nst_stack *st, const struct tcp_seg *seg)
+{
+	return listener_for(st, seg) || st->fwd.tcp;
+}
+
+void tcp_in_unmatched(struct nst_stack *st, struct tcp_seg *seg,
+		      const struct seq *isn)
+{
+	struct nst_sock *s = listener_for(st, seg);
+
 	if (s) {
 		tcp_in_listen(tcp_of(s), seg, isn);
 		return;

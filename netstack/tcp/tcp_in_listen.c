@@ -9,17 +9,13 @@ void tcp_in_listen(struct nst_tcp *tp, struct tcp_seg *seg,
 
 	if (seg->flags & TCP_RST) /* first */
 		return;
-	if (seg->flags & TCP_ACK) { /* second */
-		tcp_rst_reply(st, seg);
+	if (seg->flags & TCP_ACK) { /* second; or a SYN cookie comes back */
+		if (!tcp_cookie_in(tp, seg))
+			tcp_rst_reply(st, seg);
 		return;
 	}
 	/* Third: SYN. LINUX: SYN with FIN is dropped. Fourth: the rest. */
 	if (!(seg->flags & TCP_SYN) || (seg->flags & TCP_FIN)) {
-		TCP_COUNT(st, ListenDrops);
-		return;
-	}
-	if (tcp_acceptq_full(tp)) {
-		TCP_COUNT(st, ListenOverflows);
 		TCP_COUNT(st, ListenDrops);
 		return;
 	}

@@ -4,7 +4,7 @@
  * secrets of the stack, so that neither can be guessed from another flow.
  */
 #include "netstack/base/addr.h"
-#include "netstack/tcp/tcp_priv.h"
+#include "netstack/tcp/tcp_req.h"
 
 #define FLOW_BYTES (1 + 16 + 16 + 2 + 2)
 
@@ -35,8 +35,24 @@ struct seq tcp_isn(struct nst_stack *st, const struct flow_key *key)
 	return (struct seq){keyed(st, st->tcp->isn_key, key) + m};
 }
 
+uint32_t tcp_cookie_hash(struct nst_stack *st, const struct flow_key *key,
+			 uint32_t count, int which)
+{
+	uint8_t buf[FLOW_BYTES + sizeof(count)];
+	uint64_t h;
+
+	flow_bytes(key, buf);
+	memcpy(buf + FLOW_BYTES, &count, sizeof(count));
+	h = st->env->hash(st->env->ctx, st->tcp->cookie_key[which], buf,
+			  sizeof(buf));
+	return (uint32_t)h;
+}
+
+/* LINUX: any value of tcp_timestamps but 1 makes the clock bare. */
 uint32_t tcp_ts_offset(struct nst_stack *st, const struct flow_key *key)
 {
+	if (st->tcp->ctl.tcp_timestamps != 1)
+		return 0;
 	return keyed(st, st->tcp->ts_key, key);
 }
 

@@ -23,16 +23,10 @@ void tcp_reset_facts(struct nst_tcp *tp)
 	tp->cwnd = TCP_INIT_CWND;
 	tp->cc = cc;
 	/* So that the first answer is never withheld. */
-	tp->last_oow = -TCP_INVALID_RATELIMIT;
+	tp->last_oow = TCP_OOW_NEVER;
 	tcp_sent_init(&tp->sents);
+	tcp_recovery_init(tp);
 	tcp_buf_init(tp);
-}
-
-static void conf_init(struct tcp_conf *c)
-{
-	c->keepidle_s = TCP_KEEPIDLE_S;
-	c->keepintvl_s = TCP_KEEPINTVL_S;
-	c->keepcnt = TCP_KEEPCNT_N;
 }
 
 struct nst_tcp *tcp_alloc(struct nst_stack *st, uint8_t family, void *user)
@@ -43,7 +37,6 @@ struct nst_tcp *tcp_alloc(struct nst_stack *st, uint8_t family, void *user)
 		return NULL;
 	sock_init(&tp->sk, st, SOCK_K_TCP, family, IP_PROTO_TCP, user);
 	tp->state = NST_TCP_CLOSE;
-	conf_init(&tp->conf);
 	tcp_reset_facts(tp);
 	tcp_timers_init(tp);
 	return tp;
@@ -53,6 +46,7 @@ void tcp_inherit(struct nst_tcp *child, const struct nst_tcp *from)
 {
 	child->sk.opt = from->sk.opt;
 	child->conf = from->conf;
+	child->conf.fo = (struct tcp_fo_conf){0};
 	child->cc = from->cc;
 	tcp_buf_init(child);
 }
@@ -62,6 +56,8 @@ void tcp_free(struct nst_tcp *tp)
 	struct nst_stack *st = tp->sk.st;
 
 	tcp_timers_stop(tp);
+	tcp_fo_child_done(tp, false);
+	tcp_fo_listener_gone(tp);
 	tcp_sent_free(tp);
 	tcp_ooo_free(tp);
 	tcp_buf_free(tp);
@@ -132,6 +128,7 @@ struct tcp_layer *tcp_layer_new(struct nst_stack *st)
 	l->reap.fn = reap_fire;
 	st->env->random(st->env->ctx, l->isn_key, sizeof(l->isn_key));
 	st->env->random(st->env->ctx, l->ts_key, sizeof(l->ts_key));
+	st->env->random(st->env->ctx, l->cookie_key, sizeof(l->cookie_key));
 	return l;
 }
 
@@ -159,6 +156,7 @@ void tcp_layer_free(struct nst_stack *st)
 			tcp_free(tcp_of(s));
 	}
 	reap_all(st->tcp);
+	tcp_fo_layer_free(st->tcp);
 	nst_release(st->env, st->tcp, sizeof(*st->tcp));
 	st->tcp = NULL;
 }

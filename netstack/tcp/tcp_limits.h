@@ -11,17 +11,15 @@
 
 /* Handshake. */
 #define TCP_TIMEOUT_INIT (1 * NST_SEC) /* RFC 6298 2.1 */
-#define TCP_SYN_RETRIES 6              /* tcp_syn_retries */
-#define TCP_SYN_LINEAR_TIMEOUTS 4      /* tcp_syn_linear_timeouts */
-#define TCP_SYNACK_RETRIES 5           /* tcp_synack_retries */
-#define TCP_HANDSHAKE_MAX (120 * NST_SEC)
-#define TCP_SYN_REXMIT_GAP (500 * NST_MS) /* repeated SYN: one answer per */
-#define LIMIT_TCP_SYN_BACKLOG 1024        /* half-open per listener, floor */
+#define TCP_TIMEOUT_FALLBACK (3 * NST_SEC) /* RFC 6298 5.7 */
+#define TCP_TICK (4 * NST_MS) /* LINUX: a jiffy, the shortest wait */
 #define LIMIT_TCP_SYNCNT 127              /* MAX_TCP_SYNCNT */
 
 /* Retransmission. */
 #define TCP_RTO_MIN (200 * NST_MS)
 #define TCP_RTO_MAX (120 * NST_SEC)
+#define TCP_TIMEOUT_MIN (2 * NST_MS) /* TCP_TIMEOUT_MIN_US */
+#define TCP_RENEGE_MIN (10 * NST_MS) /* least wait for a peer that reneges */
 #define TCP_RETRIES2 15      /* tcp_retries2 */
 #define TCP_ORPHAN_RETRIES 8 /* tcp_orphan_retries 0 means 8 */
 #define TCP_DUPTHRESH 3      /* tcp_reordering */
@@ -37,13 +35,15 @@
 #define TCP_MAX_QUICKACKS 16
 #define TCP_INVALID_RATELIMIT (500 * NST_MS) /* tcp_invalid_ratelimit */
 #define TCP_CORK_TIME (200 * NST_MS)
+#define TCP_PAWS_MSL (60 * NST_SEC) /* LINUX: TCP_PAWS_MSL */
 #define TCP_PAWS_24DAYS (24LL * 24 * 3600 * NST_SEC)
 
 /* Segment sizes. */
 #define TCP_MSS_DEFAULT 536 /* RFC 9293 3.7.1 */
 #define TCP_MSS_DEFAULT6 1220
 #define TCP_MSS_MIN 48 /* tcp_min_snd_mss */
-#define TCP_MAXSEG_MIN 88
+#define TCP_MIN_MSS 88
+#define TCP_MAXSEG_MIN TCP_MIN_MSS
 #define TCP_MAXSEG_MAX 32767
 #define TCP_WSCALE_MAX 14 /* RFC 7323 2.3 */
 
@@ -51,9 +51,10 @@
 #define TCP_RING_MIN 65536u
 #define TCP_SND_LIMIT_MIN 87040u     /* what Linux grows to at once */
 #define TCP_SND_LIMIT_MAX (4u << 20) /* tcp_wmem[2] */
-#define TCP_RCV_LIMIT_MIN 65536u     /* tcp_rmem[1] / 2 */
 #define TCP_RCV_LIMIT_MAX (6u << 20) /* tcp_rmem[2] */
-#define TCP_RCV_FLOOR 2304u          /* SOCK_MIN_RCVBUF / 2, rounded */
+#define TCP_SOCK_MIN_RCVBUF 2304u    /* SOCK_MIN_RCVBUF */
+#define TCP_CORE_RMEM_MAX 212992u    /* net.core.rmem_max */
+#define TCP_RMEM_RATIO 128 /* payload in 256 bytes, until one was seen */
 #define TCP_IDLE_FREE (2 * NST_SEC)  /* an empty ring is given back */
 
 /* Bounded lists. */

@@ -49,11 +49,13 @@ void tcp_listen_stop(struct nst_tcp *l)
 {
 	while (l->reqs)
 		tcp_req_free(l->reqs);
+	tcp_fo_listener_gone(l);
 	while (l->acc_head) {
 		struct nst_tcp *child = l->acc_head;
 
 		tcp_acceptq_remove(l, child);
-		tcp_send_rst(child);
+		if (tcp_need_reset(child))
+			tcp_send_rst(child);
 		tcp_done(child);
 		tcp_free(child);
 	}
@@ -63,13 +65,14 @@ enum nst_err nst_tcp_listen(struct nst_tcp *tp, int backlog, nst_time now)
 {
 	struct nst_stack *st = tp->sk.st;
 	struct nst_sockaddr any = {.addr.family = tp->sk.family};
+	int max = st->tcp->ctl.somaxconn;
 	enum nst_err e = NST_OK;
 
 	if (!tcp_in_states(tp, TCPF(CLOSE) | TCPF(LISTEN)))
 		return NST_E_INVAL;
 	/* LINUX: a negative backlog is a huge one; somaxconn cuts it. */
-	if (backlog < 0 || backlog > LIMIT_SOMAXCONN)
-		backlog = LIMIT_SOMAXCONN;
+	if (backlog < 0 || backlog > max)
+		backlog = max;
 	tp->backlog = backlog;
 	if (tp->state == NST_TCP_LISTEN)
 		return NST_OK;
@@ -87,6 +90,7 @@ enum nst_err nst_tcp_listen(struct nst_tcp *tp, int backlog, nst_time now)
 		tcp_reset_facts(tp);
 		tp->backlog = backlog;
 		tcp_set_state(tp, NST_TCP_LISTEN);
+		tcp_fo_listen(tp);
 	}
 	stack_leave(st);
 	return e;

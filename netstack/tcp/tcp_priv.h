@@ -19,23 +19,27 @@
 #include "netstack/base/stack_priv.h"
 #include "netstack/ip/ip.h"
 #include "netstack/nst_tcp.h"
+#include "netstack/tcp/tcp_ecn.h"
+#include "netstack/tcp/tcp_fastopen.h"
 #include "netstack/tcp/tcp_limits.h"
 #include "netstack/tcp/tcp_sysctl.h"
 #include "netstack/tcp/tcp_wire.h"
 
 struct tcp_req;
 struct tcp_cc;
+struct tcp_rate_sample;
 
 #define TCP_CC_PRIV_WORDS 32 /* private state of a congestion control */
 
 /* ---- timers: one enum, one table (tcp_timer.c) ---- */
 
 enum tcp_timer_kind {
-	TCP_T_RETRANS, /* handshake, RTO or persist: one at a time */
+	TCP_T_RETRANS, /* handshake or one of enum tcp_rtx_what */
 	TCP_T_DELACK,
 	TCP_T_KEEP,
 	TCP_T_FIN_WAIT2,
 	TCP_T_CORK,
+	TCP_T_PACE, /* the next departure time comes */
 	TCP_T_IDLE, /* gives empty rings back */
 	TCP_T_COUNT
 };
@@ -52,6 +56,8 @@ enum tcp_sent_flags {
 	SENT_LOST = 1 << 1,
 	SENT_REXMIT = 1 << 2, /* a retransmission is in flight */
 	SENT_EVER = 1 << 3,   /* was retransmitted: no RTT sample (Karn) */
+	SENT_PSH = 1 << 4,    /* its last segment carries PSH */
+	SENT_TIMED = 1 << 5,  /* is on the list by transmission time */
 };
 
 /* The flow when a record left last, for its rate sample (tcp_rate.c). S */
@@ -69,14 +75,106 @@ struct tcp_sent {
 	nst_time when;   /* last transmission (its departure, when paced) */
 	uint16_t pcount; /* segments of it, as Linux counts packets */
 	uint8_t flags;
+	uint16_t mss;         /* payload bytes of a segment when it left */
+	uint16_t prev, next;  /* R neighbours by transmission time */
 	struct tcp_tx_mark tx;
 };
 
-/* Records in sequence order from snd_una to snd_nxt without gaps. */
+/*
+ * Records in sequence order from snd_una to snd_nxt without gaps: `order` is a
+ * ring of indices into the pool `v`, so that inserting moves two bytes a
+ * record. A second order, by time of transmission, threads those that RACK
+ * still judges: in flight, and not known to be delivered or lost.
+ */
+#define TCP_SENT_NONE 0xffffu
+#define TCP_SENT_INL 4
 struct tcp_sents {
 	struct tcp_sent *v;
-	uint32_t cap, head, n;
-	struct tcp_sent inl[4];
+	uint16_t *order;
+	uint32_t cap, head, n;    /* cap: a power of two */
+	uint16_t free;            /* chain through `next` */
+	uint16_t oldest, newest;  /* by transmission */
+	uint16_t inl_order[TCP_SENT_INL];
+	struct tcp_sent inl[TCP_SENT_INL];
+};
+
+/* ---- loss recovery: facts of its parts ---- */
+
+/* What the retransmission timer waits for (tcp_timer.c's second table). */
+enum tcp_rtx_what {
+	TCP_RTX_NONE,
+	TCP_RTX_RTO,     /* the oldest record was not acknowledged */
+	TCP_RTX_REORDER, /* RACK's reordering window */
+	TCP_RTX_TLP,     /* a loss probe is due */
+	TCP_RTX_PERSIST, /* a window probe is due */
+	TCP_RTX_COUNT
+};
+struct tcp_rtx {
+	uint8_t what;   /* S enum tcp_rtx_what */
+	nst_time since; /* S when the wait began */
+	nst_time wait;  /* S as the estimate was then: LINUX: a running timer
+			   does not follow a new estimate */
+};
+
+/* RFC 8985 (tcp_rack.c). S */
+struct tcp_rack {
+	nst_time when;  /* of the most recently sent delivered record */
+	struct seq end; /* of that record */
+	nst_time rtt;   /* of the record delivered last */
+	uint32_t step_delivered; /* tp->delivered when steps grew */
+	uint8_t steps;           /* reo_wnd in quarters of min_rtt */
+	uint8_t persist;         /* recoveries until steps is 1 again */
+	bool advanced;           /* since the last detection */
+	bool dsack_seen;         /* since the last adaptation */
+};
+
+/* Tail loss probe, RFC 8985 7 (tcp_tlp.c). S */
+struct tcp_tlp {
+	bool on;         /* a probe is out, until `high` is acknowledged */
+	bool rexmit;     /* it repeated old data */
+	struct seq high; /* snd_nxt when it left */
+};
+
+/* Undo of a reduction that was not due (tcp_undo.c). S */
+struct tcp_undo {
+	bool on;
+	struct seq marker;       /* snd_una when the episode began */
+	int32_t rexmits;         /* not yet reported by D-SACK; -1: none sent */
+	uint32_t prior_ssthresh; /* 0: a reduction is due anyway */
+};
+
+/* Proportional rate reduction, RFC 9937 (tcp_prr.c). S */
+struct tcp_prr {
+	uint32_t delivered, out; /* packets since the episode began */
+};
+
+/* What the peer's SACK blocks said (tcp_sack.c). S */
+struct tcp_sacked {
+	struct seq high;  /* end of the highest SACKed record */
+	bool reneged;     /* until this recovery ends */
+	bool dsack_seen;  /* the peer sends D-SACKs */
+	uint8_t ncache;
+	struct tcp_range cache[TCP_SACK_BLOCKS_MAX]; /* the last ACK's */
+};
+
+/* Reordering seen (tcp_reorder.c). S */
+struct tcp_reorder {
+	uint32_t degree; /* tcpi_reordering: packets, also the dupthresh */
+	uint32_t seen;   /* tcpi_reord_seen */
+};
+
+/* The least RTT of tcp_min_rtt_wlen seconds: best, second, third. S */
+struct tcp_rtt_min {
+	struct {
+		nst_time at, rtt;
+	} s[3];
+};
+
+/* tcpi_total_rto and its company. S */
+struct tcp_rto_stat {
+	uint32_t total, recoveries;
+	nst_time time;  /* spent in recoveries that began with a time-out */
+	nst_time since; /* of the one under way; 0: none */
 };
 
 /* ---- out-of-order intervals behind rcv_nxt (tcp_ooo.c) ---- */
@@ -112,10 +210,54 @@ struct tcp_rate {
 
 /* Departure times (tcp_pacing.c). S */
 struct tcp_pace {
-	uint64_t rate;   /* bytes/s; UINT64_MAX: none, 0: unknown */
-	nst_time next;   /* earliest departure of the next packet */
-	bool needed;     /* by the congestion control or a maximum */
-	uint8_t blocked; /* R output waits for `next` */
+	uint64_t rate; /* bytes/s by the congestion control; 0: unknown */
+	nst_time next; /* earliest departure of the next packet */
+	bool needed;   /* the congestion control wants pacing */
+	bool blocked;  /* output waits for `next` */
+};
+
+/* What the receive queue costs, and the window that leaves (tcp_wnd.c). S */
+struct tcp_rmem {
+	uint32_t used;     /* by bytes in order. LINUX: sk_rmem_alloc */
+	uint32_t ooo_used; /* by bytes out of order */
+	uint32_t tail;     /* bytes that cost nothing more: room in the last */
+	uint32_t clamp;    /* never advertise more; 0: not known yet */
+	uint32_t ssthresh; /* ... as long as the peer's packing is unknown */
+	uint32_t space;    /* bytes copied in the last round trip (DRS) */
+	uint32_t first;    /* window of the SYN */
+	uint8_t ratio;     /* payload in 256 bytes of memory */
+};
+
+/* SACK blocks to report, the newest first (tcp_ooo.c). S */
+struct tcp_sack_out {
+	struct tcp_range v[TCP_SACK_BLOCKS_MAX];
+	uint8_t n;
+};
+
+/* Path MTU: what is believed, and the search for more (tcp_mtu_probe.c). S */
+struct tcp_mtup {
+	uint32_t pmtu;         /* that tp->mss is made of */
+	uint32_t search_high;  /* IP bytes: may work */
+	uint32_t search_low;   /* works */
+	uint32_t probe_size;   /* of the probe in flight; 0: none */
+	struct tcp_range probe;
+	nst_time since;        /* of the search range */
+	uint32_t gen;          /* R of the PMTU cache, at the last look */
+	bool enabled;
+};
+
+/* What a sender waits for (tcp_chrono.c). S */
+enum tcp_chrono_kind {
+	TCP_CHRONO_IDLE,
+	TCP_CHRONO_BUSY,
+	TCP_CHRONO_RWND,
+	TCP_CHRONO_SNDBUF,
+	TCP_CHRONO_COUNT
+};
+struct tcp_chrono {
+	nst_time since;
+	nst_time spent[TCP_CHRONO_COUNT];
+	uint8_t kind; /* enum tcp_chrono_kind */
 };
 
 /* What tcp(7) options set; inherited by children. S */
@@ -130,6 +272,11 @@ struct tcp_conf {
 	uint32_t window_clamp;
 	uint32_t user_timeout_ms;
 	uint32_t notsent_lowat; /* 0: no limit */
+	uint32_t rto_min_us, rto_max_ms; /* 0: the stack's */
+	uint32_t delack_max_us; /* 0: TCP_DELACK_MAX */
+	bool thin_lto, inq, save_syn;
+	struct tcp_fo_conf fo;
+	nst_time keep_on_at; /* SO_KEEPALIVE was turned on; 0: it is off */
 };
 
 /* Grouped by subject, not by size. NOLINTNEXTLINE */
@@ -153,6 +300,8 @@ struct nst_tcp {
 	struct seq snd_sml;  /* end of the last small segment (Minshall) */
 	struct seq push_seq; /* last byte of a commit without `more`, + 1 */
 	struct seq high_seq; /* recovery point */
+	struct seq rtx_hint; /* nothing below waits for retransmission */
+	bool rtx_hint_on;
 	struct seq cwnd_usage_seq, rtt_seq;
 	uint32_t snd_wnd, max_wnd;
 	struct seq rcv_nxt;
@@ -165,9 +314,10 @@ struct nst_tcp {
 
 	/* Buffers. S contents */
 	struct ring snd, rcv;
-	uint32_t snd_limit, rcv_limit;
+	uint32_t snd_limit;
 	bool snd_blocked;   /* S owner waits for space */
 	bool more;          /* S last commit said MSG_MORE */
+	bool nagle_push;    /* S TCP_NODELAY was set: even if corked */
 	nst_time last_used; /* S of the rings */
 
 	/* Options agreed on. S */
@@ -182,46 +332,69 @@ struct nst_tcp {
 	/* Handshake and retransmission. S */
 	nst_time hs_sent; /* last SYN or SYN-ACK */
 	uint32_t hs_n;    /* how many were repeated */
-	uint32_t hs_max;
-	nst_time rto_base;     /* when the retransmission timer was started */
-	nst_time rto;          /* without back-off */
-	nst_time rexmit_start; /* first unanswered retransmission */
+	uint32_t hs_timeouts;  /* of these by the timer */
+	nst_time hs_soon;      /* a stray ACK came: try again then; 0: no */
+	bool hs_late;          /* the SYN(-ACK) was repeated, not in vain */
+	struct tcp_rtx rtx;
+	nst_time rto; /* LINUX: icsk_rto, back-off included */
+	/* First retransmission of the episode, or first SYN; 0: none. */
+	nst_time rexmit_start;
 	uint32_t backoff, retransmits;
+	struct tcp_rto_stat rto_stat;
 	/* LINUX: srtt is kept 8-fold, mdev 4-fold; 0: no sample. */
 	nst_time srtt, mdev, mdev_max, rttvar, min_rtt;
-	nst_time probe_base;  /* when the persist timer was started */
-	nst_time probe_start; /* first unanswered probe */
+	struct tcp_rtt_min rtt_min;
+	nst_time probe_start; /* LINUX: icsk_probes_tstamp; 0: none */
 	uint32_t probes_out;
-	bool probing;
 
 	/* Scoreboard and congestion. S */
 	struct tcp_sents sents;
 	uint32_t packets_out, sacked_out, lost_out, retrans_out;
-	uint32_t dupacks;
+	struct tcp_sacked sack;
+	struct tcp_reorder reord;
+	struct tcp_rack rack;
+	struct tcp_tlp tlp;
+	struct tcp_undo undo;
+	struct tcp_prr prr;
+	bool frto; /* RFC 5682 may still call the time-out spurious */
 	const struct tcp_cc *cc;
 	uint64_t cc_priv[TCP_CC_PRIV_WORDS]; /* S of the algorithm */
 	uint32_t cwnd, ssthresh, cwnd_cnt, prior_cwnd;
 	uint32_t max_packets_out;
 	bool cwnd_limited;
-	bool may_rexmit; /* this event may retransmit */
+	uint32_t cwnd_used;  /* most in flight since cwnd_stamp */
+	nst_time cwnd_stamp; /* the window was full, or set, last */
+	struct tcp_ecn ecn;
 	struct tcp_rate rate;
 	struct tcp_pace pace;
 
 	/* Receiving. S */
 	struct tcp_ooo ooo;
 	struct tcp_range dsack; /* from == to: none */
+	struct tcp_sack_out sacks;
+	struct tcp_rmem rmem;
 	uint32_t rcv_mss;
-	uint32_t quick; /* quick ACKs left */
-	bool pingpong;
-	bool ack_pending; /* an ACK is owed */
-	bool ack_now;     /* in this event */
-	nst_time ack_due; /* deadline of the delayed ACK */
-	bool ack_pushed;
+	uint32_t last_seg; /* size of the last odd segment; see measure() */
+	uint32_t quick;    /* quick ACKs left */
+	uint8_t pingpong;  /* answers that could carry the ACK */
+	uint32_t ack_segs; /* segs_in when an ACK was last decided on */
+	bool ack_pending;  /* an ACK is owed */
+	bool ack_now;      /* in this event */
+	bool ack_nomem;    /* nothing could be taken: say window zero */
+	nst_time ack_due;  /* deadline of the delayed ACK; 0: not armed */
+	uint8_t ack_pushed; /* small segments since the last ACK: 0, 1, more */
+	uint8_t dup_acks;  /* sent for rcv_nxt == comp_nxt */
+	uint8_t comp_acks; /* ACKs with SACK blocks held back */
+	struct seq comp_nxt;
+	nst_time comp_due; /* deadline of these; 0: none */
 	nst_time ato, last_oow;
-	nst_time rcv_rtt, drs_time;
+	nst_time rcv_rtt, drs_time; /* rcv_rtt is kept 8-fold */
 	struct seq drs_seq; /* copied by the owner at drs_time */
 	struct seq rcv_rtt_seq;
 	nst_time rcv_rtt_time;
+	uint32_t rcv_rtt_tsecr; /* of the last sample */
+	struct tcp_mtup mtup;
+	struct tcp_chrono chrono;
 
 	/* Urgent data, RFC 6093. S */
 	struct seq snd_up;
@@ -245,7 +418,9 @@ struct nst_tcp {
 	bool acc_hold;
 	int32_t backlog;
 	struct tcp_req *reqs;
-	uint32_t nreqs;
+	uint32_t nreqs, young; /* young: no SYN-ACK was repeated */
+	nst_time synq_overflow; /* S last cookie sent; 0: none */
+	struct tcp_fo fo;
 
 	/* For nst_tcp_info. S */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
@@ -271,6 +446,10 @@ struct tcp_layer {
 	size_t nreqs, ntw, nfwd, norphans;
 	struct tcp_grave *graves;
 	size_t grave_bytes;
+	uint8_t cookie_key[2][16]; /* S of SYN cookies */
+	nst_time challenge_at;     /* S second that challenge_left is for */
+	uint32_t challenge_left;   /* S */
+	struct tcp_fo_layer fo;
 	struct wheel_timer reap;
 	uint64_t bad_transitions; /* tcp_set_state refused: a defect */
 };
@@ -316,6 +495,18 @@ static inline bool tcp_in_states(const struct nst_tcp *tp, uint32_t set)
 #define TCPF_SENDING                                                           \
 	(TCPF(ESTABLISHED) | TCPF(CLOSE_WAIT) | TCPF(FIN_WAIT1) |              \
 	 TCPF(LAST_ACK) | TCPF(CLOSING))
+/* A Fast Open child sends before its SYN-ACK is acknowledged. */
+static inline bool tcp_may_send(const struct nst_tcp *tp)
+{
+	return tcp_in_states(tp, TCPF_SENDING) ||
+	       (tp->state == NST_TCP_SYN_RCVD && tp->fo.pending);
+}
+/* The handshake's timer rules: a Fast Open child may be closing already. */
+static inline bool tcp_in_handshake(const struct nst_tcp *tp)
+{
+	return tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)) ||
+	       tp->fo.pending;
+}
 #define TCPF_RECEIVING (TCPF(ESTABLISHED) | TCPF(FIN_WAIT1) | TCPF(FIN_WAIT2))
 
 /* ---- tcp_state.c ---- */
@@ -345,7 +536,7 @@ void tcp_buf_init(struct nst_tcp *tp);
 NST_MUST_CHECK bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need);
 void tcp_snd_grow(struct nst_tcp *tp);
 void tcp_snd_limit_update(struct nst_tcp *tp);
-void tcp_rcv_limit_update(struct nst_tcp *tp);
+void tcp_rcvbuf_init(struct nst_tcp *tp);
 void tcp_buf_release_empty(struct nst_tcp *tp);
 void tcp_buf_free(struct nst_tcp *tp);
 void tcp_buf_drop_snd(struct nst_tcp *tp); /* what is queued is lost */
@@ -378,17 +569,66 @@ static inline bool tcp_send_pending(const struct nst_tcp *tp)
 }
 
 /* ---- tcp_wnd.c: the receive window ---- */
-/* The first window, as the SYN shows it; the scale to offer. */
-uint32_t tcp_wnd_first(const struct nst_tcp *tp);
-uint8_t tcp_wnd_scale(const struct nst_tcp *tp);
-void tcp_wnd_init(struct nst_tcp *tp);          /* when rcv_nxt is known */
+
+/* RFC 9293 3.8.6 before there is a connection: what a SYN or SYN-ACK offers
+ * to a peer that may send segments of `mss` bytes. */
+struct tcp_first_wnd {
+	uint32_t wnd, clamp;
+	uint8_t wscale;
+};
+/* `tp`: whose buffer and options count, maybe a listener. */
+struct tcp_first_wnd tcp_wnd_first(const struct nst_tcp *tp, uint32_t mss,
+				   bool wscale_ok);
+/* Takes it over: when the SYN leaves, or for a request's child. */
+void tcp_wnd_start(struct nst_tcp *tp, const struct tcp_first_wnd *f);
+void tcp_wnd_offer_syn(struct nst_tcp *tp); /* both, for a SYN of ours */
+void tcp_wnd_init(struct nst_tcp *tp);      /* when rcv_nxt is known */
+void tcp_wnd_established(struct nst_tcp *tp); /* and the options are */
 uint32_t tcp_rcv_wnd(const struct nst_tcp *tp); /* still advertised */
 /* Chooses the window to advertise now, moves rcv_adv, returns the field. */
 uint16_t tcp_wnd_select(struct nst_tcp *tp, bool syn);
 /* What tcp_wnd_select would offer; to decide on window updates. */
 uint32_t tcp_wnd_offer(const struct nst_tcp *tp);
+/* Low on memory: no quick ACKs. As tcp_wnd_offer, but has that effect. */
+uint32_t tcp_wnd_offer_note(struct nst_tcp *tp);
+void tcp_wnd_grow(struct nst_tcp *tp, const struct tcp_seg *seg);
+void tcp_wnd_set_clamp(struct nst_tcp *tp, uint32_t clamp);
+uint32_t tcp_full_space(const struct nst_tcp *tp);
+uint32_t tcp_win_from_space(const struct nst_tcp *tp, uint32_t bytes);
+uint32_t tcp_space_from_win(const struct nst_tcp *tp, uint32_t wnd);
+
+/* ---- tcp_rmem.c: what received bytes cost ---- */
+uint32_t tcp_seg_truesize(const struct tcp_seg *seg);
+static inline uint32_t tcp_rmem_all(const struct nst_tcp *tp)
+{
+	return tp->rmem.used + tp->rmem.ooo_used;
+}
+/* May seg be kept? Makes room by collapsing and pruning; false: no. */
+NST_MUST_CHECK bool tcp_rmem_admit(struct nst_tcp *tp,
+				   const struct tcp_seg *seg);
+void tcp_rmem_charge(struct nst_tcp *tp, const struct tcp_seg *seg, bool ooo);
+void tcp_rmem_consumed(struct nst_tcp *tp, uint32_t bytes, uint32_t of);
+/* `bytes` of the `of` that were out of order are in order now. */
+void tcp_rmem_in_order(struct nst_tcp *tp, uint32_t bytes, uint32_t of);
+void tcp_rmem_ooo_gone(struct nst_tcp *tp, uint32_t bytes, uint32_t of);
+
+/* ---- tcp_drs.c: dynamic right-sizing of the receive buffer ---- */
 void tcp_drs_copied(struct nst_tcp *tp);
-void tcp_rcv_rtt_sample(struct nst_tcp *tp, const struct tcp_seg *seg);
+void tcp_drs_ooo(struct nst_tcp *tp); /* more is kept out of order */
+/* Any segment with timestamps; any segment of data in order. */
+void tcp_rcv_rtt_ts(struct nst_tcp *tp, const struct tcp_seg *seg);
+void tcp_rcv_rtt_wnd(struct nst_tcp *tp);
+/* Sequence number of the byte that the owner reads next. */
+static inline struct seq tcp_copied_seq(const struct nst_tcp *tp)
+{
+	return seq_add(tp->rcv_nxt,
+		       0u - ring_used(&tp->rcv) - (uint32_t)tp->fin_rcvd);
+}
+/* Largest payload of a segment of the peer's, RFC 6691. */
+static inline uint32_t tcp_adv_payload(const struct nst_tcp *tp)
+{
+	return tp->advmss - (tp->ts_on ? 12u : 0u);
+}
 
 /* ---- tcp_isn.c ---- */
 struct seq tcp_isn(struct nst_stack *st, const struct flow_key *key);
@@ -404,6 +644,8 @@ NST_MUST_CHECK bool tcp_xmit_data(struct nst_tcp *tp, struct seq seq,
 				  uint32_t len, uint8_t flags);
 void tcp_send_ack(struct nst_tcp *tp);
 void tcp_send_syn(struct nst_tcp *tp); /* SYN or SYN-ACK, by state */
+/* With the first `len` queued bytes; false: nothing left. */
+NST_MUST_CHECK bool tcp_send_syn_data(struct nst_tcp *tp, uint32_t len);
 void tcp_send_rst(struct nst_tcp *tp); /* active reset */
 /* Stateless: a header to a flow, for requests, TIME-WAIT and resets. */
 void tcp_xmit_stateless(struct nst_stack *st, const struct flow_key *key,
@@ -416,8 +658,15 @@ struct flow_key tcp_seg_key(const struct tcp_seg *seg);
 void tcp_rst_reply(struct nst_stack *st, const struct tcp_seg *seg);
 /* Challenge ACK, RFC 5961, at most one each TCP_INVALID_RATELIMIT. */
 void tcp_challenge_ack(struct nst_tcp *tp);
-/* ACK for an unacceptable segment, under the same limit unless it has data. */
-void tcp_oow_ack(struct nst_tcp *tp, const struct tcp_seg *seg);
+/* ACK for an unacceptable segment, under the same limit unless it has data;
+ * one withheld is counted in *skipped. */
+void tcp_oow_ack(struct nst_tcp *tp, const struct tcp_seg *seg,
+		 uint64_t *skipped);
+/* May not answer again yet: tcp_invalid_ratelimit since *last. */
+bool tcp_oow_limited(const struct nst_stack *st, nst_time *last);
+#define TCP_OOW_NEVER (INT64_MIN / 2)
+/* The stack's own limit on challenge ACKs. */
+bool tcp_challenge_allowed(struct nst_stack *st);
 
 /* ---- tcp_in.c and the states' files ---- */
 /* A segment for an endpoint; ends with tcp_finish. */
@@ -433,6 +682,8 @@ void tcp_ts_recent_update(struct nst_tcp *tp, const struct tcp_seg *seg);
 /* ---- tcp_in_ack.c: step 5 ---- */
 enum tcp_verdict { TCP_V_NEXT, TCP_V_DROP };
 enum tcp_verdict tcp_in_ack(struct nst_tcp *tp, struct tcp_seg *seg);
+/* A SYN-ACK that acknowledges data which went with the SYN. */
+void tcp_in_ack_syn_data(struct nst_tcp *tp, const struct tcp_seg *seg);
 
 /* ---- tcp_in_data.c: steps 7 and 8 ---- */
 enum tcp_verdict tcp_in_text(struct nst_tcp *tp, struct tcp_seg *seg);
@@ -446,43 +697,201 @@ void tcp_ooo_advance(struct nst_tcp *tp);
 void tcp_ooo_free(struct nst_tcp *tp);
 /* End of the highest interval, rcv_nxt when there is none. */
 struct seq tcp_ooo_end(const struct nst_tcp *tp);
+uint32_t tcp_ooo_bytes(const struct nst_tcp *tp);
 /* Is all of r here already, out of order? */
 bool tcp_ooo_covers(const struct nst_tcp *tp, struct tcp_range r);
+/* Reports what of r was here already as D-SACK. */
+void tcp_ooo_dsack(struct nst_tcp *tp, struct tcp_range r);
+/* Drops up to `bytes` at the highest sequence numbers, but not below
+ * `keep`; returns how many. */
+uint32_t tcp_ooo_cut(struct nst_tcp *tp, uint32_t bytes, struct seq keep);
+
+/* ---- tcp_sack_out.c: SACK blocks that we report ---- */
+/* r arrived out of order. */
+void tcp_sack_out_add(struct nst_tcp *tp, struct tcp_range r);
+void tcp_sack_out_trim(struct nst_tcp *tp); /* rcv_nxt moved */
 uint8_t tcp_ooo_blocks(struct nst_tcp *tp, struct tcp_range *out, uint8_t max);
 void tcp_dsack_set(struct nst_tcp *tp, struct seq from, struct seq to);
+void tcp_dsack_extend(struct nst_tcp *tp, struct seq from, struct seq to);
 
-/* ---- tcp_sent.c ---- */
+/* ---- tcp_sent.c: the scoreboard ---- */
 void tcp_sent_init(struct tcp_sents *s);
 void tcp_sent_free(struct nst_tcp *tp);
-struct tcp_sent *tcp_sent_at(const struct nst_tcp *tp, uint32_t i);
-void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len);
-/* Splits record i at seq (inside it); false without memory. */
+static inline struct tcp_sent *tcp_sent_at(const struct nst_tcp *tp, uint32_t i)
+{
+	const struct tcp_sents *s = &tp->sents;
+
+	return &s->v[s->order[(s->head + i) & (s->cap - 1)]];
+}
+static inline struct seq tcp_sent_end(const struct tcp_sent *r)
+{
+	return seq_add(r->seq, r->len);
+}
+/* Payload bytes of r. */
+static inline uint32_t tcp_sent_bytes(const struct nst_tcp *tp,
+				      const struct tcp_sent *r)
+{
+	return r->len - seq_gt(tcp_sent_end(r), tcp_write_seq(tp));
+}
+/* New data left: [seq, seq + len), FIN counted. Call when the owner's queue
+ * and snd_nxt are as before it. Never fails; starts the timers' facts. */
+void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len, bool psh);
+/* Splits record i at seq (inside it), in segments of mss; false without
+ * memory. Pointers to records are void afterwards. */
 NST_MUST_CHECK bool tcp_sent_split(struct nst_tcp *tp, uint32_t i,
-				   struct seq at);
+				   struct seq at, uint32_t mss);
+/* Joins record i + 1 to record i; both are one segment. */
+void tcp_sent_join(struct nst_tcp *tp, uint32_t i);
+void tcp_sent_pop(struct nst_tcp *tp); /* the first one */
+/* Drops what lies before una of the first record; packets that went. */
+uint32_t tcp_sent_trim(struct nst_tcp *tp, struct seq una);
+/* Counts record r's packets anew, in segments of mss. */
+void tcp_sent_resize(struct nst_tcp *tp, struct tcp_sent *r, uint32_t mss);
 /* Changes flags of a record and the counters with them. */
 void tcp_sent_flag(struct nst_tcp *tp, struct tcp_sent *r, uint8_t set,
 		   uint8_t clear);
-struct tcp_acked {
-	uint32_t pkts;       /* newly acknowledged, cumulatively */
-	uint32_t sacked;     /* newly acknowledged by SACK */
-	nst_time first_sent; /* oldest never retransmitted, or 0 */
-	bool rexmitted;      /* something acknowledged was retransmitted */
-	bool dsack;
+/* First record that ends after seq; sents.n: none. */
+uint32_t tcp_sent_find(const struct nst_tcp *tp, struct seq seq);
+/* By transmission time: r is the newest now; r is not judged any more. */
+void tcp_sent_timed(struct nst_tcp *tp, struct tcp_sent *r);
+void tcp_sent_untimed(struct nst_tcp *tp, struct tcp_sent *r);
+struct tcp_sent *tcp_sent_oldest(const struct nst_tcp *tp);
+struct tcp_sent *tcp_sent_after(const struct nst_tcp *tp,
+				const struct tcp_sent *r);
+
+/* ---- one ACK: what it did, as its steps find out (tcp_in_ack.c) ---- */
+enum tcp_ack_flags {
+	TCP_A_DATA = 1 << 0,          /* the segment has data or FIN */
+	TCP_A_WND = 1 << 1,           /* it updated the window */
+	TCP_A_ACKED = 1 << 2,         /* cumulatively acknowledged a packet */
+	TCP_A_REXMIT_ACKED = 1 << 3,  /* one that had been retransmitted */
+	TCP_A_SACKED = 1 << 4,        /* new selective acknowledgements */
+	TCP_A_ECE = 1 << 5,           /* congestion was echoed */
+	TCP_A_LOST_REXMIT = 1 << 6,   /* a retransmission was lost */
+	TCP_A_ORIG = 1 << 7,          /* never-retransmitted data below high_seq */
+	TCP_A_UNA = 1 << 8,           /* snd_una moved */
+	TCP_A_DSACK = 1 << 9,
+	TCP_A_DSACK_TLP = 1 << 10,    /* a D-SACK for the probe */
+	TCP_A_TIMER = 1 << 11,        /* restart the timer */
+	TCP_A_RENEGING = 1 << 12,     /* the head is SACKed but not ACKed */
+	TCP_A_MAYBE_DELAYED = 1 << 13,
 };
-/* Removes everything before una. */
-void tcp_sent_ack(struct nst_tcp *tp, struct seq una, struct tcp_acked *a);
-void tcp_sent_repack(struct nst_tcp *tp); /* the MSS changed */
+#define TCP_A_NOT_DUP (TCP_A_DATA | TCP_A_WND | TCP_A_ACKED)
+#define TCP_A_ALERT (TCP_A_SACKED | TCP_A_ECE | TCP_A_DSACK)
+#define TCP_A_FORWARD (TCP_A_ACKED | TCP_A_SACKED)
+
+enum tcp_rexmit { TCP_REXMIT_NONE, TCP_REXMIT_LOST, TCP_REXMIT_NEW };
+
+struct tcp_acked {
+	uint32_t flags;        /* enum tcp_ack_flags */
+	struct seq prior_una;  /* before it */
+	struct seq prior_fack; /* highest SACKed before it */
+	struct seq reord;      /* lowest packet that came out of order */
+	nst_time first_sack, last_sack; /* send times of new SACKs; 0: none */
+	uint32_t sacked; /* packets delivered by SACK, duplicates counted */
+	uint32_t bytes;  /* payload newly delivered, either way */
+	bool dup;        /* a duplicate ACK, RFC 5681 2 */
+	bool tsecr_ok;
+	uint32_t tsecr;
+	enum tcp_rexmit rexmit; /* what may be sent at the end */
+	struct tcp_rate_sample *rs;
+};
+
+/* ---- tcp_cum.c: cumulative acknowledgement, and the RTT it shows ---- */
+void tcp_cum_ack(struct nst_tcp *tp, struct tcp_acked *a);
 
 /* ---- tcp_sack.c ---- */
 void tcp_sack_in(struct nst_tcp *tp, const struct tcp_seg *seg,
 		 struct tcp_acked *a);
+/* End of what is SACKed, snd_una when nothing is. */
+static inline struct seq tcp_sack_high(const struct nst_tcp *tp)
+{
+	return tp->sack_on && tp->sacked_out ? tp->sack.high : tp->snd_una;
+}
 
-/* ---- tcp_recovery.c ---- */
-/* After each ACK: the state machine of loss recovery. */
-void tcp_recovery_ack(struct nst_tcp *tp, const struct tcp_acked *a, bool dup);
-void tcp_recovery_rto(struct nst_tcp *tp);
-/* Retransmits what is marked lost, as far as cwnd allows. */
+/* ---- tcp_reorder.c ---- */
+/* Something above `low` was delivered before it, as a SACK or (ts) a
+ * timestamp shows. */
+void tcp_reorder_check(struct nst_tcp *tp, struct seq low, bool ts);
+/* Without SACK duplicate ACKs are counted in sacked_out. */
+void tcp_reno_dup(struct nst_tcp *tp, uint32_t n);
+void tcp_reno_acked(struct nst_tcp *tp, uint32_t pkts);
+bool tcp_reno_limit(struct nst_tcp *tp);
+
+/* ---- tcp_rack.c ---- */
+void tcp_rack_advance(struct nst_tcp *tp, const struct tcp_sent *r);
+/* Marks what is lost; true: the reordering timer was started. */
+bool tcp_rack_mark(struct nst_tcp *tp);
+void tcp_rack_adapt(struct nst_tcp *tp, const struct tcp_rate_sample *rs);
+nst_time tcp_rack_wait(const struct nst_tcp *tp, const struct tcp_sent *r,
+		       nst_time reo_wnd);
+void tcp_rack_fire(struct nst_tcp *tp);
+
+/* ---- tcp_tlp.c ---- */
+/* Starts the probe timer if a probe is due; false: the RTO's turn. */
+bool tcp_tlp_schedule(struct nst_tcp *tp, bool advancing);
+void tcp_tlp_fire(struct nst_tcp *tp);
+void tcp_tlp_ack(struct nst_tcp *tp, struct seq ack, uint32_t flags);
+
+/* ---- tcp_undo.c ---- */
+void tcp_undo_begin(struct nst_tcp *tp);
+bool tcp_undo_may(const struct nst_tcp *tp, const struct tcp_acked *a);
+/* Was the original delivered before its first repetition left? */
+bool tcp_undo_delayed(const struct nst_tcp *tp, const struct tcp_acked *a);
+void tcp_undo_cwnd(struct nst_tcp *tp, bool unmark);
+bool tcp_undo_dsack(struct nst_tcp *tp);
+/* RFC 7323 tsecr is older than the transmission at `when`. */
+bool tcp_undo_ecr_before(const struct nst_tcp *tp, const struct tcp_acked *a,
+			 nst_time when);
+
+/* ---- tcp_prr.c: CWR and Recovery's window ---- */
+void tcp_prr_begin(struct nst_tcp *tp);
+/* The window after an ACK that delivered `acked_sacked` packets, `losses`
+ * newly marked lost; una: snd_una moved. */
+void tcp_prr_update(struct nst_tcp *tp, uint32_t acked_sacked, uint32_t losses,
+		    bool una);
+void tcp_prr_end(struct nst_tcp *tp);
+/* LINUX: what slow start may grow to again, were it now. */
+uint32_t tcp_current_ssthresh(const struct nst_tcp *tp);
+static inline uint32_t tcp_reordering(const struct nst_tcp *tp)
+{
+	return tp->reord.degree;
+}
+static inline bool tcp_in_reduction(const struct nst_tcp *tp)
+{
+	return tp->ca_state == TCP_CA_CWR || tp->ca_state == TCP_CA_RECOVERY;
+}
+
+/* ---- tcp_recovery.c: the state machine ---- */
+void tcp_recovery_init(struct nst_tcp *tp); /* a new connection's facts */
+/* After each ACK that is not plain progress. */
+void tcp_recovery_ack(struct nst_tcp *tp, struct tcp_acked *a);
+void tcp_recovery_set(struct nst_tcp *tp, enum tcp_ca_state to);
+void tcp_recovery_enter(struct nst_tcp *tp, bool ece);
+/* Congestion without loss (ECE, say): reduce once per window. */
+void tcp_recovery_enter_cwr(struct nst_tcp *tp);
+void tcp_recovery_keep_open(struct nst_tcp *tp);
+/* Counts the record as lost, or its retransmission as lost again. */
+void tcp_mark_lost(struct nst_tcp *tp, struct tcp_sent *r);
+bool tcp_any_rexmit(const struct nst_tcp *tp);
+
+/* ---- tcp_loss.c: after a time-out, and F-RTO ---- */
+void tcp_loss_enter(struct nst_tcp *tp);
+void tcp_loss_ack(struct nst_tcp *tp, struct tcp_acked *a);
+/* What is marked lost was not lost to congestion (RFC 1191 6.5): again, at
+ * once, without a reduction. */
+void tcp_non_congestion_loss(struct nst_tcp *tp);
+/* Holds the state until more than high_seq is acknowledged, RFC 6582. */
+bool tcp_loss_hold(struct nst_tcp *tp);
+bool tcp_loss_recovered(struct nst_tcp *tp, const struct tcp_acked *a);
+
+/* ---- tcp_rexmit.c ---- */
+/* Retransmits what is marked lost, as far as cwnd and pacing allow. */
 void tcp_recovery_xmit(struct nst_tcp *tp);
+/* Up to `segs` segments of record i, now. False: nothing left. */
+bool tcp_rexmit(struct nst_tcp *tp, uint32_t i, uint32_t segs);
+/* The same for a probe: not counted as an outstanding retransmission. */
+bool tcp_rexmit_probe(struct nst_tcp *tp, uint32_t i, uint32_t segs);
 static inline uint32_t tcp_in_flight(const struct nst_tcp *tp)
 {
 	uint32_t left = tp->sacked_out + tp->lost_out;
@@ -493,6 +902,7 @@ static inline uint32_t tcp_in_flight(const struct nst_tcp *tp)
 
 /* ---- tcp_out.c ---- */
 void tcp_output(struct nst_tcp *tp);
+void tcp_output_now(struct nst_tcp *tp); /* small segments, too */
 /* Sends up to the window although it is smaller than a segment. */
 bool tcp_out_force(struct nst_tcp *tp);
 nst_time tcp_cork_deadline(const struct nst_tcp *tp);
@@ -501,52 +911,135 @@ uint32_t tcp_cur_mss(const struct nst_tcp *tp);
 
 /* ---- tcp_ack.c: when to acknowledge ---- */
 void tcp_ack_data_in(struct nst_tcp *tp, const struct tcp_seg *seg);
+/* Learns the size of the peer's segments. */
+void tcp_ack_measure(struct nst_tcp *tp, const struct tcp_seg *seg);
 void tcp_ack_sent(struct nst_tcp *tp); /* any segment with ACK left */
 void tcp_ack_data_out(struct nst_tcp *tp);
 void tcp_ack_decide(struct nst_tcp *tp);
+/* The next ACKs, at most max, leave at once; no longer interactive. */
 void tcp_ack_quick(struct nst_tcp *tp, uint32_t max);
 void tcp_ack_consumed(struct nst_tcp *tp, size_t bytes);
+void tcp_ack_compressed(struct nst_tcp *tp); /* sends what is held back */
 nst_time tcp_ack_deadline(const struct nst_tcp *tp);
 void tcp_ack_fire(struct nst_tcp *tp);
+nst_time tcp_delack_max(const struct nst_tcp *tp);
+/* LINUX: interactive sessions let ACKs wait for answers. */
+static inline bool tcp_pingpong(const struct nst_tcp *tp)
+{
+	return tp->pingpong >= TCP_CTL(tp, pingpong_thresh);
+}
+static inline void tcp_pingpong_enter(struct nst_tcp *tp)
+{
+	tp->pingpong = (uint8_t)TCP_CTL(tp, pingpong_thresh);
+}
+
+/* ---- tcp_rtt.c: the estimator ---- */
+void tcp_rtt_sample(struct nst_tcp *tp, nst_time rtt); /* both of: */
+void tcp_rtt_estimate(struct nst_tcp *tp, nst_time rtt);
+void tcp_rtt_min_sample(struct nst_tcp *tp, nst_time rtt);
+nst_time tcp_rto_min(const struct nst_tcp *tp);
+nst_time tcp_rto_max(const struct nst_tcp *tp);
+/* The RTO that the estimate gives, without back-off. */
+nst_time tcp_rto_estimate(const struct nst_tcp *tp);
 
 /* ---- tcp_rto.c ---- */
-void tcp_rtt_sample(struct nst_tcp *tp, nst_time rtt);
-nst_time tcp_rto_deadline(const struct nst_tcp *tp);
+void tcp_rto_rearm(struct nst_tcp *tp);
+/* What may still be waited of the RTO, counted from the head's last
+ * transmission; <= 0: it is over. */
+nst_time tcp_rto_left(const struct nst_tcp *tp);
 void tcp_rto_fire(struct nst_tcp *tp);
-nst_time tcp_rto_backed(const struct nst_tcp *tp, uint32_t n);
-/* Have n back-offs' worth of time passed since `since`? */
-bool tcp_timed_out(const struct nst_tcp *tp, nst_time since, uint32_t n);
-uint32_t tcp_retry_limit(const struct nst_tcp *tp);
+void tcp_rto_count(struct nst_tcp *tp); /* one more in tcpi_total_rto */
+void tcp_rto_recovered(struct nst_tcp *tp);
+uint32_t tcp_orphan_limit(const struct nst_tcp *tp, bool alive);
 void tcp_give_up(struct nst_tcp *tp);
 
 /* ---- tcp_persist.c, tcp_keepalive.c, tcp_handshake.c ---- */
 bool tcp_persist_wanted(const struct nst_tcp *tp);
 void tcp_persist_update(struct nst_tcp *tp);
-nst_time tcp_persist_deadline(const struct nst_tcp *tp);
+void tcp_persist_ack(struct nst_tcp *tp); /* an ACK with nothing in flight */
 void tcp_persist_fire(struct nst_tcp *tp);
 nst_time tcp_keep_deadline(const struct nst_tcp *tp);
 void tcp_keep_fire(struct nst_tcp *tp);
 nst_time tcp_fw2_deadline(const struct nst_tcp *tp);
 void tcp_fw2_fire(struct nst_tcp *tp);
-/* Interval before the n-th repetition (from 0) of a SYN or SYN-ACK. */
-nst_time tcp_handshake_gap(uint32_t n, uint32_t linear);
+/* An orphan's FIN-WAIT-2 becomes a small object, at the end of an event. */
+void tcp_fw2_shrink(struct nst_tcp *tp);
+/* SO_KEEPALIVE, TCP_KEEPIDLE. */
+void tcp_keep_set(struct nst_tcp *tp, bool on);
+void tcp_keep_set_idle(struct nst_tcp *tp, uint32_t s);
+/* In force: the socket's, or the stack's. */
+uint32_t tcp_keepidle_s(const struct nst_tcp *tp);
+uint32_t tcp_keepintvl_s(const struct nst_tcp *tp);
+uint32_t tcp_keepcnt(const struct nst_tcp *tp);
 nst_time tcp_handshake_deadline(const struct nst_tcp *tp);
 void tcp_handshake_fire(struct nst_tcp *tp);
+void tcp_handshake_facts(struct nst_tcp *tp);
+void tcp_handshake_offer(struct nst_tcp *tp); /* options of our SYN */
 void tcp_handshake_start(struct nst_tcp *tp); /* facts, then the SYN */
+void tcp_handshake_repeat(struct nst_tcp *tp); /* SYN or SYN-ACK again */
 /* Takes the options of the peer's SYN. */
 void tcp_handshake_opts(struct nst_tcp *tp, const struct tcp_seg *seg);
+/* Ready for data: congestion, segment sizes, limits. */
+void tcp_handshake_transfer(struct nst_tcp *tp, const struct tcp_seg *seg);
 /* Becomes ESTABLISHED: congestion, windows, events, accept queue. */
 void tcp_handshake_complete(struct nst_tcp *tp, const struct tcp_seg *seg);
 
 /* ---- tcp_mss.c ---- */
 uint16_t tcp_advmss(const struct nst_tcp *tp);
-void tcp_mss_sync(struct nst_tcp *tp);
+void tcp_mss_sync(struct nst_tcp *tp); /* to the path and its probing */
 uint32_t tcp_ip_hdr_bytes(const struct nst_tcp *tp);
+/* Most that the peer, or TCP_MAXSEG, allows; options not counted. */
+uint32_t tcp_mss_clamp(const struct nst_tcp *tp);
+/* Bytes of the TCP header with the options that every segment has. */
+static inline uint32_t tcp_hdr_fixed(const struct nst_tcp *tp)
+{
+	return TCP_HDR_BYTES + (tp->ts_on ? 12u : 0u);
+}
+/* IP_MTU_DISCOVER or IPV6_MTU_DISCOVER, by the peer's family. */
+enum { /* LINUX: values of linux/in.h */
+       TCP_PMTUDISC_DONT,
+       TCP_PMTUDISC_WANT,
+       TCP_PMTUDISC_DO,
+       TCP_PMTUDISC_PROBE,
+       TCP_PMTUDISC_INTERFACE,
+       TCP_PMTUDISC_OMIT,
+};
+uint8_t tcp_mtu_disc(const struct nst_tcp *tp);
+/* LINUX: ip_dont_fragment: is DF set? */
+bool tcp_dont_fragment(const struct nst_tcp *tp);
+uint32_t tcp_mtu_to_mss(const struct nst_tcp *tp, uint32_t mtu);
+uint32_t tcp_mss_to_mtu(const struct nst_tcp *tp, uint32_t mss);
+
+/* ---- tcp_icmp.c ---- */
+/* Before output: has a path MTU changed, or run out, since the last time? */
+void tcp_path_check(struct nst_tcp *tp);
+
+/* ---- tcp_mtu_probe.c: RFC 4821 ---- */
+void tcp_mtup_init(struct nst_tcp *tp); /* options and peer's MSS known */
+enum tcp_mtup_verdict { TCP_MTUP_NONE, TCP_MTUP_WAIT, TCP_MTUP_SENT };
+/* Before new data leaves: WAIT: nothing may, for now. */
+enum tcp_mtup_verdict tcp_mtup_probe(struct nst_tcp *tp);
+void tcp_mtup_acked(struct nst_tcp *tp); /* snd_una moved */
+/* What would be recovery from loss is a failed probe: true, dealt with. */
+bool tcp_mtup_lost(struct nst_tcp *tp);
+void tcp_mtup_void(struct nst_tcp *tp); /* a retransmission: no verdict */
+void tcp_mtup_black_hole(struct nst_tcp *tp); /* after a time-out */
+/* What is larger than the MSS again, at once; not a sign of congestion. */
+void tcp_simple_retransmit(struct nst_tcp *tp);
+
+/* ---- tcp_chrono.c ---- */
+void tcp_chrono_update(struct nst_tcp *tp); /* the epilogue's */
+nst_time tcp_chrono_spent(const struct nst_tcp *tp, enum tcp_chrono_kind k);
 
 /* ---- tcp_timer.c ---- */
 void tcp_timers_init(struct nst_tcp *tp);
 void tcp_timers_update(struct nst_tcp *tp); /* arm all from facts */
 void tcp_timers_stop(struct nst_tcp *tp);
+/* The retransmission timer waits for `what` from now on; it never waits less
+ * because of pacing. */
+void tcp_rtx_set(struct nst_tcp *tp, enum tcp_rtx_what what, nst_time wait);
+void tcp_rtx_clear(struct nst_tcp *tp);
+nst_time tcp_pace_delay(const struct nst_tcp *tp);
 
 /* ---- tcp_rate.c: delivery rate samples ---- */
 
@@ -570,6 +1063,7 @@ struct tcp_rate_sample {
 	uint32_t prior_in_flight; /* before this ACK */
 	struct seq last_end;      /* of the newest delivered record */
 	bool app_limited, retrans, ack_delayed, ece;
+	bool tlp; /* this ACK answers a loss probe */
 };
 void tcp_rate_begin(const struct nst_tcp *tp, struct tcp_rate_sample *rs);
 /* r left (again) at r->when; it is counted in flight already. */
@@ -633,7 +1127,6 @@ enum tcp_cc_ack_flags {
 	TCP_CCA_UNA = 1 << 2,          /* snd_una moved */
 	TCP_CCA_REXMIT_ACKED = 1 << 3, /* something sent twice, too */
 };
-extern const struct tcp_cc tcp_newreno;
 const struct tcp_cc *tcp_cc_find(const char *name);
 /* r was newly marked lost: counts it and tells the algorithm. */
 void tcp_cc_marked_lost(struct nst_tcp *tp, const struct tcp_sent *r);
@@ -645,6 +1138,18 @@ void tcp_cc_start(struct nst_tcp *tp);
 bool tcp_cc_is_limited(const struct nst_tcp *tp);
 void tcp_cc_validate(struct nst_tcp *tp, bool limited);
 void tcp_cc_idle_restart(struct nst_tcp *tp);
+
+/* ---- tcp_pacing.c ---- */
+/* Bytes/s in force, SO_MAX_PACING_RATE applied; UINT64_MAX: no limit. */
+uint64_t tcp_pace_rate(const struct nst_tcp *tp);
+bool tcp_pace_needed(const struct nst_tcp *tp);
+void tcp_pace_update(struct nst_tcp *tp); /* rate from window and RTT */
+/* Must the next packet wait? Then the pacing timer is wanted. */
+bool tcp_pace_wait(struct nst_tcp *tp);
+/* A packet leaves now, with so many bytes of payload. */
+void tcp_pace_sent(struct nst_tcp *tp, uint32_t bytes);
+nst_time tcp_pace_deadline(const struct nst_tcp *tp);
+void tcp_pace_fire(struct nst_tcp *tp);
 
 /* ---- tcp_listen.c ---- */
 bool tcp_acceptq_full(const struct nst_tcp *l);
@@ -663,5 +1168,7 @@ uint32_t tcp_urgent_limit(struct nst_tcp *tp, uint32_t avail);
 /* Queues the FIN and changes the state as RFC 9293 3.10.4 says. */
 void tcp_close_send(struct nst_tcp *tp);
 void tcp_unbind(struct nst_tcp *tp);
+/* Does aborting it send RST? */
+bool tcp_need_reset(const struct nst_tcp *tp);
 
 #endif

@@ -2,10 +2,12 @@
 /*
  * Half-open requests: SYN-RECEIVED of a passive open without an endpoint. The
  * SYN-ACK leaves in the SYN's event; the request's own timer repeats it, up to
- * a limit; the final ACK makes the endpoint, if the accept queue has room.
+ * a limit. When the queue is full, cookies (tcp_cookie.c) take over. What ends
+ * a request is in tcp_req_in.c.
  */
 #include "netstack/base/addr.h"
-#include "netstack/tcp/tcp_req.h"
+#include "netstack/base/mem.h"
+#include "netstack/tcp/tcp_child.h"
 
 _Static_assert(sizeof(struct tcp_req) <= TCP_SMALL_BYTES, "small object");
 
@@ -16,13 +18,13 @@ static struct nst_stack *stack_of(const struct tcp_req *r)
 
 static void link_req(struct tcp_req *r, struct nst_tcp *l)
 {
-	r->listener = l;
 	r->next = l->reqs;
 	r->pprev = &l->reqs;
 	if (r->next)
 		r->next->pprev = &r->next;
 	l->reqs = r;
 	l->nreqs++;
+	l->young++;
 	l->sk.st->tcp->nreqs++;
 }
 
@@ -38,21 +40,36 @@ void tcp_req_free(struct tcp_req *r)
 	if (r->next)
 		r->next->pprev = r->pprev;
 	r->listener->nreqs--;
+	r->listener->young -= !r->timeouts;
 	st->tcp->nreqs--;
 	nst_release(st->env, r, sizeof(*r));
 }
 
 nst_time tcp_req_deadline(const struct tcp_req *r)
 {
-	return r->sent + tcp_handshake_gap(r->retries, 0);
+	nst_time max = stack_of(r)->tcp->ctl.tcp_rto_max_ms * NST_MS;
+	uint32_t n = u32_min(r->timeouts, 16);
+
+	return r->sent + t_min(TCP_TIMEOUT_INIT << n, max);
 }
 
-static void send_synack(struct tcp_req *r)
+/* ---- SYN-ACK ---- */
+
+static uint8_t synack_tos(const struct tcp_req *r)
+{
+	const struct nst_tcp *l = r->listener;
+	bool v6 = r->node.key.remote.family == 6;
+
+	if (l->sk.st->tcp->ctl.tcp_reflect_tos)
+		return r->syn_tos & 0xfc;
+	return v6 ? l->sk.opt.tclass : l->sk.opt.tos;
+}
+
+static void send_synack(struct tcp_req *r, const struct tcp_fo_cookie *fo)
 {
 	struct nst_stack *st = stack_of(r);
-	const struct sock_opts *o = &r->listener->sk.opt;
-	bool v6 = r->node.key.remote.family == 6;
 	struct tcp_out_hdr h = {.flags = TCP_SYN | TCP_ACK};
+	uint8_t ect;
 
 	h.sport = r->node.key.lport;
 	h.dport = r->node.key.rport;
@@ -61,26 +78,35 @@ static void send_synack(struct tcp_req *r)
 	h.wnd = r->wnd;
 	h.mss = r->advmss;
 	h.ts = r->ts_on;
-	h.tsval = tcp_ts_now(st, r->ts_off);
+	h.tsval = r->cookie ? tcp_cookie_tsval(r) : tcp_ts_now(st, r->ts_off);
 	h.tsecr = r->ts_recent;
 	h.sack_perm = r->sack_on;
 	h.wscale_ok = r->wscale_on;
 	h.wscale = r->rcv_wscale;
+	if (fo)
+		h.fo = *fo;
+	r->ts_last = h.tsval;
+	ect = tcp_ecn_req_synack(r, &h);
 	tcp_xmit_stateless(st, &r->node.key, &h, r->ifindex,
-			   v6 ? o->tclass : o->tos);
+			   (uint8_t)((synack_tos(r) & 0xfc) | ect));
 }
 
-static void send_ack(struct tcp_req *r)
+void tcp_req_send_synack(struct tcp_req *r)
+{
+	struct nst_stack *st = stack_of(r);
+
+	TCP_COUNT(st, RetransSegs);
+	TCP_COUNT(st, SynRetrans);
+	if (r->retrans < UINT8_MAX)
+		r->retrans++;
+	send_synack(r, NULL);
+}
+
+void tcp_req_send_ack(struct tcp_req *r)
 {
 	struct nst_stack *st = stack_of(r);
 	struct tcp_out_hdr h = {.flags = TCP_ACK};
 
-	if (st->now - r->last_oow < TCP_INVALID_RATELIMIT) {
-		TCP_COUNT(st, ChallengeACKLimited);
-		return;
-	}
-	r->last_oow = st->now;
-	TCP_COUNT(st, ChallengeACK);
 	h.sport = r->node.key.lport;
 	h.dport = r->node.key.rport;
 	h.seq = seq_add(r->iss, 1);
@@ -89,41 +115,74 @@ static void send_ack(struct tcp_req *r)
 	h.ts = r->ts_on;
 	h.tsval = tcp_ts_now(st, r->ts_off);
 	h.tsecr = r->ts_recent;
-	tcp_xmit_stateless(st, &r->node.key, &h, r->ifindex, 0);
+	tcp_xmit_stateless(st, &r->node.key, &h, r->ifindex, synack_tos(r));
 }
 
 /* ---- the timer ---- */
 
-static bool deferred(const struct tcp_req *r)
+/* LINUX: TCP_DEFER_ACCEPT is kept as SYN-ACK time-outs: 1, 3, 7 … seconds. */
+uint32_t tcp_req_defer_timeouts(const struct nst_tcp *l)
 {
-	const struct nst_tcp *l = r->listener;
+	uint32_t period = 1, step = 1, n = 1;
+	uint32_t max = (uint32_t)l->sk.st->tcp->ctl.tcp_rto_max_ms / 1000;
 
-	/* SYN-ACK repetitions that the asked-for seconds make: 1 + 2 + 4 … */
-	return l->conf.defer_s &&
-	       (1u << (r->retries + 1)) - 1 <= l->conf.defer_s;
+	if (!l->conf.defer_s)
+		return 0;
+	for (; period < l->conf.defer_s && n < 255; n++) {
+		step = u32_min(step * 2, max);
+		period += step;
+	}
+	return n;
+}
+
+/* LINUX: when the queue is more than half full, old requests make room for
+ * young ones: the fewer of these there are, the fewer repetitions. */
+static uint32_t max_timeouts(const struct nst_tcp *l)
+{
+	uint32_t max = l->conf.syncnt
+			   ? l->conf.syncnt
+			   : (uint32_t)l->sk.st->tcp->ctl.tcp_synack_retries;
+	uint32_t young = l->young * 2;
+
+	if (l->nreqs * 2 <= u32_max(8, (uint32_t)l->backlog))
+		return max;
+	while (max > 2 && l->nreqs >= young) {
+		max--;
+		young *= 2;
+	}
+	return max;
+}
+
+static bool expired(const struct tcp_req *r, uint32_t defer)
+{
+	if (r->timeouts < max_timeouts(r->listener))
+		return false;
+	return !defer || !r->acked || r->timeouts >= defer;
+}
+
+/* Not while it waits for data; again as the time ends: a last chance. */
+static bool repeats(const struct tcp_req *r, uint32_t defer)
+{
+	return !defer || !r->acked || r->timeouts + 1u >= defer;
 }
 
 static void req_fire(struct wheel_timer *t, nst_time now)
 {
 	struct tcp_req *r = container_of(t, struct tcp_req, timer);
 	struct nst_stack *st = stack_of(r);
+	uint32_t defer = tcp_req_defer_timeouts(r->listener);
 
 	stack_enter(st, now);
-	/* LINUX: a deferred request waits on past the limit for its data. */
-	if (r->retries >= TCP_SYNACK_RETRIES &&
-	    !(r->acked && deferred(r) && r->retries < 30)) {
+	TCP_COUNT(st, Timeouts);
+	if (expired(r, defer)) {
 		TCP_COUNT(st, ReqTimeouts);
-		TCP_COUNT(st, AttemptFails);
 		tcp_req_free(r);
 	} else {
-		bool silent = r->acked && deferred(r);
-
-		r->retries++;
+		if (repeats(r, defer))
+			tcp_req_send_synack(r);
+		r->listener->young -= !r->timeouts;
+		r->timeouts++;
 		r->sent = now;
-		if (!silent) {
-			TCP_COUNT(st, RetransSegs);
-			send_synack(r);
-		}
 		wheel_arm(st->wheel, &r->timer, tcp_req_deadline(r));
 	}
 	stack_leave(st);
@@ -133,21 +192,62 @@ static void req_fire(struct wheel_timer *t, nst_time now)
 
 static bool queue_full(const struct nst_tcp *l)
 {
-	uint32_t max = LIMIT_TCP_SYN_BACKLOG;
+	return (int64_t)l->nreqs > l->backlog ||
+	       l->sk.st->tcp->nreqs >= LIMIT_SYN_REQS_TOTAL;
+}
 
-	if (l->backlog > 0)
-		max = u32_max(max, (uint32_t)l->backlog);
-	return l->nreqs >= max || l->sk.st->tcp->nreqs >= LIMIT_SYN_REQS_TOTAL;
+/* LINUX: tcp_syncookies 1: when full; 2: always; 0: refuse. */
+static bool admit(struct nst_tcp *l, bool *cookie)
+{
+	struct nst_stack *st = l->sk.st;
+	int32_t how = st->tcp->ctl.tcp_syncookies;
+
+	*cookie = false;
+	if (how != 2 && !queue_full(l))
+		return true;
+	if (!how) {
+		TCP_COUNT(st, ReqQFullDrop);
+		return false;
+	}
+	TCP_COUNT(st, ReqQFullDoCookies);
+	*cookie = true;
+	return true;
+}
+
+/* LINUX: without cookies the last quarter of tcp_max_syn_backlog is for peers
+ * that were proven alive; nothing is remembered of peers here. */
+static bool reserved(const struct nst_tcp *l)
+{
+	const struct tcp_sysctl *ctl = &l->sk.st->tcp->ctl;
+	int64_t max = ctl->tcp_max_syn_backlog;
+
+	return !ctl->tcp_syncookies && max - (int64_t)l->nreqs < max >> 2;
 }
 
 static void take_opts(struct tcp_req *r, const struct tcp_seg *seg)
 {
+	const struct tcp_sysctl *ctl = &stack_of(r)->tcp->ctl;
+
 	r->peer_mss = seg->mss;
-	r->ts_on = seg->ts_ok;
-	r->ts_recent = seg->tsval;
-	r->sack_on = seg->sack_perm;
-	r->wscale_on = seg->wscale_ok;
-	r->snd_wscale = seg->wscale;
+	/* A cookie keeps the others in the timestamp, or not at all. */
+	if (r->cookie && !(seg->ts_ok && ctl->tcp_timestamps))
+		return;
+	r->ts_on = seg->ts_ok && ctl->tcp_timestamps;
+	r->ts_recent = r->ts_on ? seg->tsval : 0;
+	r->sack_on = seg->sack_perm && ctl->tcp_sack;
+	r->wscale_on = seg->wscale_ok && ctl->tcp_window_scaling;
+	r->snd_wscale = r->wscale_on ? seg->wscale : 0;
+}
+
+/* LINUX: tcp_select_initial_window: whole segments, with the options that will
+ * be in them, then what the field can hold. */
+static uint32_t first_window(struct tcp_req *r, uint32_t mss)
+{
+	struct tcp_first_wnd f =
+	    tcp_wnd_first(r->listener, mss - (r->ts_on ? 12 : 0), r->wscale_on);
+
+	r->rcv_wscale = f.wscale;
+	return u32_min(f.wnd, 65535);
 }
 
 /* Advertised MSS and first window, by the listener's options and the path. */
@@ -156,7 +256,7 @@ static enum nst_err plan(struct tcp_req *r)
 	const struct nst_tcp *l = r->listener;
 	struct ip_path path;
 	uint32_t hdrs = r->node.key.remote.family == 6 ? 60 : 40;
-	uint32_t mss, wnd;
+	uint32_t mss;
 	enum nst_err e =
 	    ip_path_find(l->sk.st, &r->node.key.remote, &r->node.key.local,
 			 r->ifindex, true, &path);
@@ -167,223 +267,124 @@ static enum nst_err plan(struct tcp_req *r)
 	if (l->conf.user_mss)
 		mss = u32_min(mss, l->conf.user_mss);
 	r->advmss = (uint16_t)mss;
-	wnd = u32_min(l->rcv_limit, 65535);
-	if (l->conf.window_clamp)
-		wnd = u32_min(wnd, l->conf.window_clamp);
-	if (wnd > mss)
-		wnd -= wnd % mss;
-	r->wnd = (uint16_t)wnd;
-	r->rcv_wscale = r->wscale_on ? tcp_wnd_scale(l) : 0;
+	r->wnd = (uint16_t)first_window(r, mss);
 	return NST_OK;
 }
 
-void tcp_req_new(struct nst_tcp *l, const struct tcp_seg *seg,
-		 const struct seq *isn)
+static uint32_t ifindex_for(const struct tcp_req *r)
+{
+	uint32_t bound = r->listener->sk.opt.bound_if;
+
+	return bound ? bound : r->node.key.remote.scope;
+}
+
+static void facts(struct tcp_req *r, struct nst_tcp *l,
+		  const struct tcp_seg *seg)
 {
 	struct nst_stack *st = l->sk.st;
-	struct tcp_req *r;
 
-	if (queue_full(l)) {
-		TCP_COUNT(st, ReqLimit);
-		TCP_COUNT(st, ListenDrops);
-		return;
-	}
-	r = nst_alloc(st->env, sizeof(*r));
-	if (!r) {
-		TCP_COUNT(st, ListenDrops);
-		return;
-	}
-	link_req(r, l);
+	r->listener = l;
 	r->node.key = tcp_seg_key(seg);
 	r->node.kind = DEMUX_TCP_REQ;
 	r->timer.fn = req_fire;
 	r->sent = st->now;
-	r->last_oow = st->now - TCP_INVALID_RATELIMIT;
+	r->last_oow = TCP_OOW_NEVER;
 	r->irs = seg->seq;
-	r->iss = isn ? *isn : tcp_isn(st, &r->node.key);
-	r->ts_off = tcp_ts_offset(st, &r->node.key);
-	r->ifindex =
-	    l->sk.opt.bound_if ? l->sk.opt.bound_if : r->node.key.remote.scope;
+	r->syn_tos = seg->in->tos;
+	r->ifindex = ifindex_for(r);
 	take_opts(r, seg);
-	if (plan(r) != NST_OK || demux_insert(st->demux, &r->node) != NST_OK) {
-		TCP_COUNT(st, ListenDrops);
-		tcp_req_free(r);
-		return;
-	}
-	wheel_arm(st->wheel, &r->timer, tcp_req_deadline(r));
-	send_synack(r);
+	tcp_ecn_req_syn(r, seg);
+	r->ts_off = r->ts_on ? tcp_ts_offset(st, &r->node.key) : 0;
+	r->ts_first = r->ts_last = tcp_ts_now(st, r->ts_off);
 }
 
-/* ---- segments for one ---- */
-
-static void child_facts(struct nst_tcp *tp, const struct tcp_req *r)
+static bool send_cookie(struct nst_tcp *l, const struct tcp_seg *seg)
 {
-	tp->iss = r->iss;
-	tp->irs = r->irs;
-	tp->rcv_nxt = seq_add(r->irs, 1);
-	tp->advmss = r->advmss;
-	tp->peer_mss = r->peer_mss;
-	tp->ts_on = r->ts_on;
-	tp->sack_on = r->sack_on;
-	tp->wscale_on = r->wscale_on;
-	tp->snd_wscale = r->wscale_on ? r->snd_wscale : 0;
-	tp->rcv_wscale = r->rcv_wscale;
-	tp->ts_off = r->ts_off;
-	tp->ts_recent = r->ts_recent;
-	tp->ts_recent_at = tp->sk.st->now;
-	tp->hs_sent = r->sent;
-	tp->hs_n = r->retries;
-	tp->snd_una = r->iss;
-	tp->snd_nxt = seq_add(r->iss, 1);
-	tp->snd_base = tp->snd_nxt;
-	tp->snd_sml = tp->snd_up = tp->push_seq = tp->snd_nxt;
-	tp->high_seq = tp->cwnd_usage_seq = tp->rtt_seq = tp->iss;
-	tcp_wnd_init(tp);
-}
+	struct tcp_req r = {.cookie = true};
+	uint16_t mss = seg->mss ? seg->mss : TCP_MSS_DEFAULT;
 
-/* The endpoint that replaces the request; NULL: no memory, no way back. */
-static struct nst_tcp *make_child(struct tcp_req *r)
-{
-	struct nst_tcp *l = r->listener;
-	struct nst_stack *st = l->sk.st;
-	struct nst_tcp *tp = tcp_alloc(st, l->sk.family, NULL);
-
-	if (!tp)
-		return NULL;
-	tcp_inherit(tp, l);
-	tp->sk.local =
-	    (struct nst_sockaddr){r->node.key.local, r->node.key.lport};
-	tp->sk.remote =
-	    (struct nst_sockaddr){r->node.key.remote, r->node.key.rport};
-	if (tcp_path_refresh(tp) != NST_OK) {
-		tcp_free(tp);
-		return NULL;
-	}
-	child_facts(tp, r);
-	tp->sk.conn.key = r->node.key;
-	tp->sk.conn.kind = DEMUX_SOCK;
-	demux_remove(st->demux, &r->node);
-	if (demux_insert(st->demux, &tp->sk.conn) != NST_OK) {
-		tcp_free(tp);
-		return NULL;
-	}
-	ports_inherit(st->ports, &tp->sk, &l->sk);
-	tp->sk.bound_addr = l->sk.bound_addr; /* LINUX: the port's is not */
-	tp->listener = l;
-	tcp_set_state(tp, NST_TCP_SYN_RCVD);
-	return tp;
-}
-
-static void complete(struct tcp_req *r, struct tcp_seg *seg)
-{
-	struct nst_stack *st = stack_of(r);
-	struct nst_tcp *l = r->listener, *tp;
-
-	if (tcp_acceptq_full(l)) {
-		/* LINUX: the ACK is dropped; the repeated SYN-ACK asks. */
-		TCP_COUNT(st, ListenOverflows);
-		TCP_COUNT(st, ListenDrops);
-		r->acked = true;
-		return;
-	}
-	tp = make_child(r);
-	if (!tp) {
-		TCP_COUNT(st, ListenDrops);
-		if (!r->node.pprev)
-			tcp_req_free(r);
-		return;
-	}
-	tcp_req_free(r);
-	TCP_COUNT(st, PassiveOpens);
-	tcp_in_conn(tp, seg);
-	if (tp->acc_queued)
-		return;
-	/* Its checks are ours: it must have been queued. Not lost if not. */
-	tcp_done(tp);
-	tcp_free(tp);
-}
-
-static bool paws_old(const struct tcp_req *r, const struct tcp_seg *seg)
-{
-	return r->ts_on && seg->ts_ok &&
-	       (int32_t)(r->ts_recent - seg->tsval) > 0;
-}
-
-/* The peer's SYN again: our SYN-ACK was lost. */
-static bool syn_again(struct tcp_req *r, const struct tcp_seg *seg)
-{
-	struct nst_stack *st = stack_of(r);
-
-	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN ||
-	    !seq_eq(seg->seq, r->irs))
+	facts(&r, l, seg);
+	if (l->conf.user_mss && mss > l->conf.user_mss)
+		mss = l->conf.user_mss;
+	if (plan(&r) != NST_OK)
 		return false;
-	if (st->now - r->last_oow < TCP_SYN_REXMIT_GAP) {
-		TCP_COUNT(st, ChallengeACKLimited);
-		return true;
-	}
-	r->last_oow = st->now;
-	TCP_COUNT(st, RetransSegs);
-	send_synack(r);
+	r.iss = tcp_cookie_isn(l, &r.node.key, seg->seq, &mss);
+	TCP_COUNT(l->sk.st, SyncookiesSent);
+	send_synack(&r, NULL);
 	return true;
 }
 
-static bool in_window(const struct tcp_req *r, const struct tcp_seg *seg)
+/* RFC 7413 4.2: the SYN itself makes the endpoint. */
+static bool fast_open(struct tcp_req *r, struct tcp_seg *seg,
+		      struct tcp_fo_cookie *reply)
 {
-	struct seq nxt = seq_add(r->irs, 1);
+	struct nst_tcp *l = r->listener, *tp;
+	struct nst_stack *st = l->sk.st;
 
-	return seq_ge(seg->end, nxt) && seq_le(seg->seq, seq_add(nxt, r->wnd));
+	if (!tcp_fo_wanted(l, seg, reply))
+		return false;
+	tp = tcp_child_new(l, r);
+	if (!tp) {
+		TCP_COUNT(st, FastOpenPassiveFail);
+		return false;
+	}
+	TCP_COUNT(st, FastOpenPassive);
+	TCP_COUNT(st, PassiveOpens);
+	tp->fo.cookie = *reply;
+	tcp_fo_child_start(l, tp, seg);
+	return true;
 }
 
-/* RFC 9293 3.10.7.4 for SYN-RECEIVED, RFC 5961. */
-void tcp_req_in(struct tcp_req *r, struct tcp_seg *seg)
+static enum nst_err start(struct nst_tcp *l, struct tcp_seg *seg,
+			  const struct seq *isn)
 {
-	struct nst_stack *st = stack_of(r);
-	bool old = !(seg->flags & TCP_RST) && paws_old(r, seg);
+	struct nst_stack *st = l->sk.st;
+	struct tcp_fo_cookie reply = {0};
+	struct tcp_req tmp = {0}, *r;
+	enum nst_err e;
 
-	if (syn_again(r, seg))
-		return;
-	if (old || !in_window(r, seg)) { /* first */
-		if (old)
-			TCP_COUNT(st, PAWSDrops);
-		else
-			TCP_COUNT(st, OutOfWindow);
-		if (!(seg->flags & TCP_RST))
-			send_ack(r);
-		return;
-	}
-	if (seg->flags & TCP_RST) { /* second */
-		if (!seq_eq(seg->seq, seq_add(r->irs, 1))) {
-			TCP_COUNT(st, RstInWindowOnly);
-			send_ack(r);
-			return;
-		}
-		TCP_COUNT(st, AttemptFails);
+	facts(&tmp, l, seg);
+	tmp.iss = isn ? *isn : tcp_isn(st, &tmp.node.key);
+	e = plan(&tmp);
+	if (e != NST_OK || fast_open(&tmp, seg, &reply))
+		return e;
+	r = nst_alloc(st->env, sizeof(*r));
+	if (!r)
+		return NST_E_NOMEM;
+	*r = tmp;
+	link_req(r, l);
+	e = demux_insert(st->demux, &r->node);
+	if (e != NST_OK) {
 		tcp_req_free(r);
-		return;
+		return e;
 	}
-	if (seg->flags & TCP_SYN) { /* fourth */
-		TCP_COUNT(st, SYNChallenge);
-		send_ack(r);
-		return;
-	}
-	if (!(seg->flags & TCP_ACK)) /* fifth */
-		return;
-	if (!seq_eq(seg->ack, seq_add(r->iss, 1))) {
-		tcp_rst_reply(st, seg);
-		return;
-	}
-	if (deferred(r) && !seg->len && !(seg->flags & TCP_FIN)) {
-		r->acked = true; /* TCP_DEFER_ACCEPT: wait for data */
-		return;
-	}
-	complete(r, seg);
+	wheel_arm(st->wheel, &r->timer, tcp_req_deadline(r));
+	send_synack(r, &reply);
+	return NST_OK;
 }
 
-void tcp_req_icmp(struct tcp_req *r, struct seq seq)
+void tcp_req_new(struct nst_tcp *l, struct tcp_seg *seg, const struct seq *isn)
 {
-	/* LINUX: tcp_req_err: only if it quotes our SYN-ACK. */
-	if (!seq_eq(seq, r->iss))
-		return;
-	TCP_COUNT(stack_of(r), AttemptFails);
-	tcp_req_free(r);
+	struct nst_stack *st = l->sk.st;
+	bool cookie = false, done;
+
+	done = isn || admit(l, &cookie);
+	if (done && tcp_acceptq_full(l)) {
+		TCP_COUNT(st, ListenOverflows);
+		done = false;
+	}
+	if (done && cookie)
+		done = send_cookie(l, seg);
+	else if (done)
+		done = (isn || !reserved(l)) && start(l, seg, isn) == NST_OK;
+	if (!done)
+		TCP_COUNT(st, ListenDrops);
+}
+
+enum nst_err tcp_req_plan_cookie(struct tcp_req *r, const struct tcp_seg *seg)
+{
+	r->node.kind = DEMUX_TCP_REQ;
+	r->syn_tos = seg->in->tos;
+	r->ifindex = ifindex_for(r);
+	return plan(r);
 }

@@ -41,6 +41,7 @@ void tcp_done(struct nst_tcp *tp)
 		return;
 	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
 		TCP_COUNT(tp->sk.st, AttemptFails);
+	tcp_fo_child_done(tp, false);
 	tcp_set_state(tp, NST_TCP_CLOSE);
 	tcp_timers_stop(tp);
 	if (tp->sk.conn.pprev)
@@ -84,7 +85,9 @@ void tcp_finish(struct nst_tcp *tp)
 		tcp_output(tp);
 		tcp_ack_decide(tp);
 		tcp_persist_update(tp);
+		tcp_chrono_update(tp);
 	}
+	tcp_fw2_shrink(tp);
 	tcp_timers_update(tp);
 	raise_events(tp);
 	if (tp->orphan && tp->state == NST_TCP_CLOSE)
@@ -103,8 +106,7 @@ static bool check_sents(const struct nst_tcp *tp)
 
 		if (!seq_eq(r->seq, at) || !r->len || !r->pcount)
 			return false;
-		if ((r->flags & SENT_SACKED) &&
-		    (r->flags & (SENT_LOST | SENT_REXMIT)))
+		if ((r->flags & SENT_SACKED) && (r->flags & SENT_LOST))
 			return false;
 		at = seq_add(at, r->len);
 		pkts += r->pcount;
@@ -169,7 +171,9 @@ bool tcp_check(const struct nst_tcp *tp)
 		return false;
 	if (tp->orphan && tp->state == NST_TCP_CLOSE)
 		return false;
-	if (!tcp_in_states(tp, TCPF_SYNCED))
+	if (tp->state == NST_TCP_SYN_SENT && tp->fo.data)
+		return tp->ooo.n == 0; /* data of the SYN */
+	if (!tcp_in_states(tp, TCPF_SYNCED) && !tp->fo.pending)
 		return tp->sents.n == 0 && tp->ooo.n == 0;
 	return check_seqs(tp) && check_sents(tp) && check_ooo(tp) &&
 	       check_clock(tp);

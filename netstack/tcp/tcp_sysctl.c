@@ -188,6 +188,8 @@ enum nst_err nst_sysctl_set(struct nst_stack *st, const char *name,
 		if (same(triples[i].name, name))
 			return set_triple(ctl, &triples[i], value);
 	}
+	if (same(name, "tcp_fastopen_key"))
+		return tcp_fo_key_parse(ctl, value);
 	if (!same(name, "tcp_congestion_control"))
 		return NST_E_NOENT;
 	cc = tcp_cc_find(value);
@@ -225,6 +227,8 @@ enum nst_err nst_sysctl_get(const struct nst_stack *st, const char *name,
 		}
 		return text_end(&t);
 	}
+	if (same(name, "tcp_fastopen_key"))
+		return tcp_fo_key_print(ctl, out, cap);
 	if (!same(name, "tcp_congestion_control"))
 		return NST_E_NOENT;
 	for (const char *c = ctl->cc->name; *c; c++)

@@ -36,8 +36,12 @@ enum nst_tcp_state nst_tcp_state(const struct nst_tcp *tp)
 
 static bool may_queue(const struct nst_tcp *tp)
 {
-	return tcp_in_states(tp, TCPF(ESTABLISHED) | TCPF(CLOSE_WAIT)) &&
-	       !tp->fin_queued && !tp->sk.shut_wr;
+	bool open = tcp_in_states(tp, TCPF(ESTABLISHED) | TCPF(CLOSE_WAIT));
+
+	/* RFC 7413: before the handshake is over, or the SYN left. */
+	open = open || tp->fo.deferred ||
+	       (tp->state == NST_TCP_SYN_RCVD && tp->fo.pending);
+	return open && !tp->fin_queued && !tp->sk.shut_wr;
 }
 
 static uint32_t space(const struct nst_tcp *tp)
@@ -85,6 +89,8 @@ void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 	if (!space(tp) || !tcp_notsent_ok(tp))
 		tp->snd_blocked = true;
 	tp->last_used = now;
+	if (tp->fo.deferred)
+		tcp_fo_send_syn(tp);
 	tcp_finish(tp);
 	stack_leave(st);
 }
@@ -117,7 +123,7 @@ void tcp_close_send(struct nst_tcp *tp)
 	if (tp->fin_queued)
 		return;
 	tp->fin_queued = true;
-	if (tp->state == NST_TCP_ESTABLISHED)
+	if (tp->state == NST_TCP_ESTABLISHED || tp->fo.pending)
 		tcp_set_state(tp, NST_TCP_FIN_WAIT1);
 	else if (tp->state == NST_TCP_CLOSE_WAIT)
 		tcp_set_state(tp, NST_TCP_LAST_ACK);
@@ -154,9 +160,18 @@ enum nst_err nst_tcp_shutdown(struct nst_tcp *tp, bool rd, bool wr,
 	return NST_OK;
 }
 
-static bool wants_rst(const struct nst_tcp *tp)
+/* May a close still say goodbye, one way or the other? */
+static bool open_conn(const struct nst_tcp *tp)
 {
 	return tcp_in_states(tp, TCPF_SYNCED | TCPF(SYN_RCVD));
+}
+
+/* RFC 9293 3.10.5. LINUX: when both have closed, only with data unsent. */
+bool tcp_need_reset(const struct nst_tcp *tp)
+{
+	if (tcp_in_states(tp, TCPF(CLOSING) | TCPF(LAST_ACK)))
+		return tcp_send_pending(tp);
+	return open_conn(tp);
 }
 
 /* Ends at once, whatever the state. */
@@ -164,7 +179,7 @@ static void kill_conn(struct nst_tcp *tp)
 {
 	if (tp->state == NST_TCP_LISTEN)
 		tcp_listen_stop(tp);
-	else if (wants_rst(tp))
+	else if (tcp_need_reset(tp))
 		tcp_send_rst(tp);
 	tcp_done(tp);
 }
@@ -181,21 +196,21 @@ static bool close_resets(struct nst_tcp *tp)
 {
 	struct nst_stack *st = tp->sk.st;
 
-	if (!wants_rst(tp))
+	if (!open_conn(tp))
 		return false;
 	if (!nst_tcp_rcv_eof(tp) && ring_used(&tp->rcv)) {
 		TCP_COUNT(st, AbortOnClose);
 		return true;
 	}
 	if (tp->sk.opt.linger_s == 0) {
-		TCP_COUNT(st, AbortOnLinger);
+		TCP_COUNT(st, AbortOnData); /* LINUX: counted so */
 		return true;
 	}
 	if (tp->state == NST_TCP_FIN_WAIT2 && tp->conf.linger2_s < 0) {
 		TCP_COUNT(st, AbortOnLinger);
 		return true;
 	}
-	if (st->tcp->norphans >= LIMIT_TCP_ORPHANS) {
+	if (st->tcp->norphans >= (size_t)st->tcp->ctl.tcp_max_orphans) {
 		TCP_COUNT(st, AbortOnMemory);
 		return true;
 	}
@@ -208,7 +223,7 @@ void nst_tcp_close(struct nst_tcp *tp, nst_time now)
 
 	stack_enter(st, now);
 	tcp_reap(st);
-	if (!wants_rst(tp) || close_resets(tp))
+	if (!open_conn(tp) || close_resets(tp))
 		kill_conn(tp);
 	else
 		tcp_close_send(tp);

@@ -70,9 +70,9 @@ static struct ip_out conn_out(struct nst_tcp *tp)
 	out.ttl = o->ttl;
 	if (v6)
 		out.ttl = o->hops6 > 0 ? (uint8_t)o->hops6 : 0;
-	out.tos = v6 ? o->tclass : o->tos;
+	out.tos = (uint8_t)(((v6 ? o->tclass : o->tos) & 0xfc) | tp->ecn.tx);
 	/* RFC 1191: TCP always discovers, unless told not to (DONT is 0). */
-	out.df = o->mtu_disc != 0;
+	out.df = tcp_dont_fragment(tp);
 	return out;
 }
 
@@ -130,6 +130,7 @@ void tcp_xmit_bare(struct nst_tcp *tp, struct seq seq, uint8_t flags)
 		return;
 	fill_hdr(tp, &h, flags);
 	fill_urgent(tp, &h);
+	tcp_ecn_out(tp, &h, 0);
 	pkt = pkt_with_hdr(tp->sk.st->env, &h);
 	if (!pkt) {
 		tp->sk.st->count.PktNoMemory++;
@@ -153,14 +154,17 @@ static bool ref_ring(const struct nst_tcp *tp, struct nst_pkt *pkt,
 }
 
 static void mark_gso(const struct nst_tcp *tp, struct nst_pkt *pkt,
-		     uint32_t len, uint8_t nsack)
+		     uint32_t len, const struct tcp_out_hdr *h)
 {
-	uint32_t mss = tp->mss - (nsack ? 4 + 8u * nsack : 0);
+	/* TS is in tp->mss already. */
+	uint32_t opts = tcp_hdr_bytes(h) - TCP_HDR_BYTES - (h->ts ? 12 : 0);
+	uint32_t mss = tp->mss - opts;
 
 	if (len <= mss)
 		return;
 	pkt->gso = tp->sk.remote.addr.family == 6 ? NST_GSO_TCP6 : NST_GSO_TCP4;
 	pkt->gso_size = (uint16_t)mss;
+	pkt->gso_ace = tp->ecn.mode == TCP_ECN_ACCURATE;
 }
 
 bool tcp_xmit_data(struct nst_tcp *tp, struct seq seq, uint32_t len,
@@ -173,13 +177,14 @@ bool tcp_xmit_data(struct nst_tcp *tp, struct seq seq, uint32_t len,
 		return false;
 	fill_hdr(tp, &h, flags);
 	fill_urgent(tp, &h);
+	tcp_ecn_out(tp, &h, len);
 	pkt = pkt_with_hdr(tp->sk.st->env, &h);
 	if (!pkt || !ref_ring(tp, pkt, seq, len)) {
 		tp->sk.st->count.PktNoMemory++;
 		nst_pkt_free(pkt);
 		return false;
 	}
-	mark_gso(tp, pkt, len, h.nsack);
+	mark_gso(tp, pkt, len, &h);
 	tp->bytes_sent += len;
 	if (len) {
 		tp->data_segs_out++;
@@ -197,23 +202,33 @@ void tcp_send_ack(struct nst_tcp *tp)
 
 void tcp_send_syn(struct nst_tcp *tp)
 {
+	if (!tcp_send_syn_data(tp, 0))
+		return; /* its timer sends the next one */
+}
+
+bool tcp_send_syn_data(struct nst_tcp *tp, uint32_t len)
+{
 	bool passive = tp->state == NST_TCP_SYN_RCVD;
 	struct tcp_out_hdr h = {.seq = tp->iss, .mss = tp->advmss};
 	uint8_t flags = passive ? TCP_SYN | TCP_ACK : TCP_SYN;
 	struct nst_pkt *pkt;
 
 	if (!tp->path_ok)
-		return;
+		return false;
 	fill_hdr(tp, &h, flags);
 	h.sack_perm = tp->sack_on;
 	h.wscale_ok = tp->wscale_on;
 	h.wscale = tp->rcv_wscale;
+	h.fo = tp->fo.cookie;
+	tcp_ecn_syn_out(tp, &h);
 	pkt = pkt_with_hdr(tp->sk.st->env, &h);
-	if (!pkt) {
+	if (!pkt || (len && !ref_ring(tp, pkt, seq_add(tp->iss, 1), len))) {
 		tp->sk.st->count.PktNoMemory++;
-		return; /* its timer sends the next one */
+		nst_pkt_free(pkt);
+		return false;
 	}
 	send_conn(tp, pkt, flags);
+	return true;
 }
 
 /* RFC 9293 3.10.5 (ABORT): <SEQ=SND.NXT><CTL=RST>; LINUX adds the ACK. */
