@@ -19,7 +19,7 @@
 #define DEFAULT_SEED 1
 #define DEFAULT_MTU 1500
 #define DEFAULT_LOCAL4 "192.168.0.1/16"
-#define DEFAULT_LOCAL6 "fd3d:fa7b:d17d::1/48"
+#define DEFAULT_LOCAL6 "fd3d:0a0b:17d6::1/48"
 #define WORD_MAX 256
 
 struct conf {

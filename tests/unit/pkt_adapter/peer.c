@@ -54,7 +54,7 @@ static size_t ip_header(const struct peer *p, uint8_t *h, uint8_t proto,
 		h[6] = proto;
 		h[7] = 64;
 		inet_pton(AF_INET6, "2001:db8::1", h + 8);
-		inet_pton(AF_INET6, "fd3d:fa7b:d17d::1", h + 24);
+		inet_pton(AF_INET6, "fd3d:0a0b:17d6::1", h + 24);
 		return 40;
 	}
 	memset(h, 0, 20);

@@ -2,7 +2,7 @@
 /*
  * A remote end for the tests of packetdrill's interface: makes raw IP packets
  * and takes apart those that come back, through nothing but the struct. The
- * stack is 192.168.0.1, the peer 192.0.2.1 (IPv6: fd3d:fa7b:d17d::1 and
+ * stack is 192.168.0.1, the peer 192.0.2.1 (IPv6: fd3d:0a0b:17d6::1 and
  * 2001:db8::1).
  */
 #ifndef TESTS_UNIT_PKT_ADAPTER_PEER_H
