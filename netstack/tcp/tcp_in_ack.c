@@ -1,47 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RFC 9293 3.10.7.4, fifth: the ACK field. */
+/*
+ * RFC 9293 3.10.7.4, fifth: the ACK field. One ACK is processed in Linux's
+ * order, which decides what its parts see of each other: window, selective
+ * then cumulative acknowledgement, RACK's window, ECN, loss probe, the state
+ * machine of recovery, the timer, rate sample, congestion control, and only
+ * then what may be sent again.
+ */
 #include "netstack/tcp/tcp_req.h"
 
 /* LINUX: tcp_may_update_window. */
-static void update_window(struct nst_tcp *tp, const struct tcp_seg *seg)
+static bool update_window(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
 	uint32_t wnd = (uint32_t)seg->wnd << tp->snd_wscale;
 
 	if (!seq_gt(seg->ack, tp->snd_una) && !seq_gt(seg->seq, tp->snd_wl1) &&
 	    !(seq_eq(seg->seq, tp->snd_wl1) && (wnd > tp->snd_wnd || !wnd)))
-		return;
+		return false;
 	tp->snd_wl1 = seg->seq;
 	tp->snd_wnd = wnd;
 	if (wnd <= tp->max_wnd)
-		return;
+		return true;
 	tp->max_wnd = wnd;
 	tcp_mss_sync(tp);
-}
-
-static void sample_rtt(struct nst_tcp *tp, const struct tcp_seg *seg,
-		       const struct tcp_acked *a)
-{
-	uint32_t ms;
-
-	if (a->first_sent && !a->rexmitted) {
-		tcp_rtt_sample(tp, tp->sk.st->now - a->first_sent);
-		return;
-	}
-	if (!tp->ts_on || !seg->ts_ok || !seg->tsecr || !a->pkts)
-		return;
-	ms = tcp_ts_now(tp->sk.st, tp->ts_off) - seg->tsecr;
-	if (ms < 1000000) /* a lie or a clock that jumped otherwise */
-		tcp_rtt_sample(tp, ms * NST_MS);
+	return true;
 }
 
 /* Takes acknowledged bytes out of the ring. */
-static void release(struct nst_tcp *tp, uint32_t newly)
+static void release(struct nst_tcp *tp)
 {
-	uint32_t bytes = u32_min(newly, ring_used(&tp->snd));
+	int32_t newly = seq_diff(tp->snd_una, tp->snd_base);
+	uint32_t bytes;
 
+	if (newly <= 0)
+		return;
+	bytes = u32_min((uint32_t)newly, ring_used(&tp->snd));
 	tp->snd.head += bytes;
 	tp->snd_base = seq_add(tp->snd_base, bytes);
-	tp->bytes_acked += bytes;
 	if (seq_ge(tp->snd_una, tp->snd_up))
 		tp->snd_urg = false;
 	tcp_snd_limit_update(tp);
@@ -59,42 +53,183 @@ static void tell_writer(struct nst_tcp *tp)
 	tp->ev |= NST_EV_OUT;
 }
 
-static bool is_dup(const struct nst_tcp *tp, const struct tcp_seg *seg,
-		   uint32_t prior_wnd)
+/* ---- one ACK ---- */
+
+/* Before anything changes. */
+static void begin(const struct nst_tcp *tp, const struct tcp_seg *seg,
+		  struct tcp_acked *a, struct tcp_rate_sample *rs)
 {
-	/* RFC 5681 2, "duplicate acknowledgment". */
-	return tp->packets_out && !seg->len &&
-	       !(seg->flags & (TCP_SYN | TCP_FIN)) &&
-	       seq_eq(seg->ack, tp->snd_una) && tp->snd_wnd == prior_wnd;
+	tcp_rate_begin(tp, rs);
+	*a = (struct tcp_acked){.rs = rs};
+	a->prior_una = tp->snd_una;
+	a->prior_fack = tcp_sack_high(tp);
+	a->tsecr_ok = tp->ts_on && seg->ts_ok;
+	a->tsecr = seg->tsecr;
+	if (seg->len || (seg->flags & (TCP_SYN | TCP_FIN)))
+		a->flags |= TCP_A_DATA;
 }
 
-static void acked(struct nst_tcp *tp, const struct tcp_seg *seg,
-		  uint32_t prior_wnd)
+static void take_window(struct nst_tcp *tp, const struct tcp_seg *seg,
+			struct tcp_acked *a)
 {
-	uint32_t newly = (uint32_t)seq_diff(seg->ack, tp->snd_una);
-	bool dup = !newly && is_dup(tp, seg, prior_wnd);
-	struct tcp_acked a = {0};
+	if (update_window(tp, seg))
+		a->flags |= TCP_A_WND;
+	if (!seq_gt(seg->ack, tp->snd_una))
+		return;
+	a->flags |= TCP_A_UNA;
+	tp->retransmits = 0;
+	tp->bytes_acked += (uint32_t)seq_diff(seg->ack, tp->snd_una);
+	tp->snd_una = seg->ack;
+}
 
-	if (newly) {
-		tcp_sent_ack(tp, seg->ack, &a);
-		tp->snd_una = seg->ack;
-		release(tp, newly);
-		tp->retransmits = 0;
-		tp->rexmit_start = 0;
-		tp->rto_base = tp->sk.st->now; /* RFC 6298 5.3 */
+/* LINUX: tcp_ack_is_dubious. */
+static bool dubious(const struct nst_tcp *tp, const struct tcp_acked *a)
+{
+	return !(a->flags & TCP_A_NOT_DUP) || (a->flags & TCP_A_ALERT) ||
+	       tp->ca_state != TCP_CA_OPEN;
+}
+
+static uint32_t cc_flags(const struct nst_tcp *tp, const struct tcp_acked *a)
+{
+	uint32_t f = a->flags & TCP_A_ACKED ? TCP_CCA_DATA_ACKED : 0;
+
+	if (a->flags & TCP_A_SACKED)
+		f |= TCP_CCA_SACKED;
+	if (a->flags & TCP_A_UNA)
+		f |= TCP_CCA_UNA;
+	if (a->flags & TCP_A_REXMIT_ACKED)
+		f |= TCP_CCA_REXMIT_ACKED;
+	/* LINUX: much reordering makes in-order delivery too rare. */
+	if (tp->reord.degree > (uint32_t)TCP_CTL(tp, reordering) &&
+	    (a->flags & TCP_A_SACKED))
+		f |= TCP_CCA_DATA_ACKED;
+	return f;
+}
+
+static void control(struct nst_tcp *tp, struct tcp_acked *a, uint32_t delivered)
+{
+	struct tcp_rate_sample *rs = a->rs;
+
+	if (tcp_in_reduction(tp) && !tp->cc->control)
+		tcp_prr_update(tp, delivered, rs->losses, a->flags & TCP_A_UNA);
+	tcp_cc_control(tp, delivered, cc_flags(tp, a), rs);
+}
+
+/* What the state machine allowed to leave. */
+static void transmit(struct nst_tcp *tp, const struct tcp_acked *a)
+{
+	if (a->rexmit == TCP_REXMIT_NONE)
+		return;
+	if (a->rexmit == TCP_REXMIT_NEW) {
+		tcp_output_now(tp);
+		if (seq_gt(tp->snd_nxt, tp->high_seq))
+			return;
+		tp->frto = false;
 	}
+	tcp_recovery_xmit(tp);
+}
+
+static void feedback(struct nst_tcp *tp, const struct tcp_seg *seg,
+		     struct tcp_acked *a, uint32_t before)
+{
+	if (!tcp_ecn_ack(tp, seg, tp->delivered - before, a->bytes))
+		return;
+	a->flags |= TCP_A_ECE;
+	a->rs->ece = true;
+}
+
+/* Nothing was in flight. */
+static void idle_ack(struct nst_tcp *tp, const struct tcp_seg *seg,
+		     struct tcp_acked *a, uint32_t before)
+{
+	feedback(tp, seg, a, before);
+	if (a->flags & TCP_A_DSACK)
+		tcp_recovery_ack(tp, a);
+	tcp_persist_ack(tp);
+	tcp_tlp_ack(tp, seg->ack, a->flags);
+}
+
+static void flight_ack(struct nst_tcp *tp, const struct tcp_seg *seg,
+		       struct tcp_acked *a, uint32_t before)
+{
+	uint32_t lost = tp->rate.lost, delivered;
+	bool reneged = tp->sack.reneged;
+
+	tcp_cum_ack(tp, a);
+	tcp_rack_adapt(tp, a->rs);
+	feedback(tp, seg, a, before);
+	tcp_tlp_ack(tp, seg->ack, a->flags);
+	if (dubious(tp, a)) {
+		a->dup =
+		    !(a->flags & (TCP_A_UNA | TCP_A_NOT_DUP | TCP_A_DSACK));
+		tcp_recovery_ack(tp, a);
+	}
+	if ((a->flags & TCP_A_TIMER) && !tcp_tlp_schedule(tp, true))
+		tcp_rto_rearm(tp);
+	delivered = tp->delivered - before;
+	a->rs->ack_delayed = a->flags & TCP_A_MAYBE_DELAYED;
+	tcp_rate_gen(tp, delivered, tp->rate.lost - lost, reneged, a->rs);
+	control(tp, a, delivered);
+	release(tp);
+	transmit(tp, a);
+}
+
+static void acked(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	uint32_t packets = tp->packets_out, before = tp->delivered;
+	struct tcp_rate_sample rs;
+	struct tcp_acked a;
+
+	begin(tp, seg, &a, &rs);
+	take_window(tp, seg, &a);
 	tcp_sack_in(tp, seg, &a);
-	sample_rtt(tp, seg, &a);
-	tp->delivered += a.pkts + a.sacked;
-	if (newly || tp->packets_out)
-		tcp_recovery_ack(tp, &a, dup);
-	if (!newly)
+	tp->delivered += a.sacked;
+	if (packets)
+		flight_ack(tp, seg, &a, before);
+	else
+		idle_ack(tp, seg, &a, before);
+	if ((a.flags & TCP_A_FORWARD) || !(a.flags & TCP_A_NOT_DUP))
+		ip_confirm(tp->sk.st, &tp->sk.remote.addr, tp->path.ifindex);
+	if (!(a.flags & TCP_A_UNA))
 		return;
 	tell_writer(tp);
-	ip_confirm(tp->sk.st, &tp->sk.remote.addr, tp->path.ifindex);
 	if (seq_eq(tp->snd_una, tp->snd_nxt) && !tcp_send_pending(tp))
 		tp->ev |= NST_EV_ACKED;
 }
+
+/* An ACK that was overtaken: only its SACKs count. */
+static void old_ack(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	struct tcp_rate_sample rs;
+	struct tcp_acked a;
+
+	if (!tp->sack_on || !seg->nsack)
+		return;
+	begin(tp, seg, &a, &rs);
+	a.flags = 0;
+	tcp_sack_in(tp, seg, &a);
+	tp->delivered += a.sacked;
+	tcp_recovery_ack(tp, &a);
+	transmit(tp, &a);
+}
+
+void tcp_in_ack_syn_data(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	uint32_t before = tp->delivered;
+	struct tcp_rate_sample rs;
+	struct tcp_acked a;
+
+	begin(tp, seg, &a, &rs);
+	a.flags |= TCP_A_UNA;
+	tp->bytes_acked += (uint32_t)seq_diff(seg->ack, tp->snd_una);
+	tp->snd_una = seg->ack;
+	tcp_cum_ack(tp, &a);
+	tcp_rto_rearm(tp);
+	tcp_rate_gen(tp, tp->delivered - before, 0, false, &rs);
+	release(tp);
+}
+
+/* ---- what it does to the state ---- */
 
 static bool fin_acked(const struct nst_tcp *tp)
 {
@@ -134,18 +269,24 @@ static enum tcp_verdict syn_rcvd(struct nst_tcp *tp, struct tcp_seg *seg)
 		return TCP_V_DROP;
 	}
 	tcp_handshake_complete(tp, seg);
+	tcp_ecn_third_in(tp, seg);
 	return TCP_V_NEXT;
 }
 
 /* RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. */
 static bool in_range(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
+	uint32_t wnd = tp->max_wnd;
+
 	if (seq_gt(seg->ack, tp->snd_nxt)) {
 		TCP_COUNT(tp->sk.st, AckTooNew);
 		tcp_challenge_ack(tp);
 		return false;
 	}
-	if (seq_lt(seg->ack, seq_add(tp->snd_una, 0u - tp->max_wnd))) {
+	/* LINUX: nor for what was never sent. */
+	if (tp->bytes_acked < wnd)
+		wnd = (uint32_t)tp->bytes_acked;
+	if (seq_lt(seg->ack, seq_add(tp->snd_una, 0u - wnd))) {
 		TCP_COUNT(tp->sk.st, AckTooOld);
 		tcp_challenge_ack(tp);
 		return false;
@@ -155,23 +296,19 @@ static bool in_range(struct nst_tcp *tp, const struct tcp_seg *seg)
 
 enum tcp_verdict tcp_in_ack(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	uint32_t prior_wnd = tp->snd_wnd;
-	struct tcp_acked a = {0};
-
 	if (tp->state == NST_TCP_SYN_RCVD && syn_rcvd(tp, seg) == TCP_V_DROP)
 		return TCP_V_DROP;
 	if (!in_range(tp, seg))
 		return TCP_V_DROP;
 	tcp_ts_recent_update(tp, seg);
+	if (seq_lt(seg->ack, tp->snd_una)) {
+		old_ack(tp, seg);
+		return TCP_V_NEXT;
+	}
 	tp->last_ack_recv = tp->sk.st->now;
 	tp->keep_probes = 0;
 	tp->probes_out = 0;
 	tp->err_soft = NST_OK;
-	if (seq_lt(seg->ack, tp->snd_una)) { /* old: only its SACK counts */
-		tcp_sack_in(tp, seg, &a);
-		return TCP_V_NEXT;
-	}
-	update_window(tp, seg);
-	acked(tp, seg, prior_wnd);
+	acked(tp, seg);
 	return closing(tp);
 }

@@ -6,65 +6,130 @@
  */
 #include "netstack/tcp/tcp_priv.h"
 
+#define BACKOFF_MAX 10 /* LINUX: ilog2(TCP_RTO_MAX / TCP_RTO_MIN) + 1 */
+
 bool tcp_persist_wanted(const struct nst_tcp *tp)
 {
-	return tcp_in_states(tp, TCPF_SENDING) && !tp->packets_out &&
-	       tcp_send_pending(tp) && tcp_cork_deadline(tp) == NST_NEVER;
+	return tcp_may_send(tp) && !tp->packets_out && tcp_send_pending(tp) &&
+	       tcp_cork_deadline(tp) == NST_NEVER;
 }
 
-/* Facts for the deadline: when the wait began. */
+/* Doubling, from at least 200 ms. */
+static nst_time wait_for(const struct nst_tcp *tp, uint32_t backoff)
+{
+	nst_time t = t_max(tp->rto, TCP_RTO_MIN);
+
+	return t_min(t << u32_min(backoff, BACKOFF_MAX), tcp_rto_max(tp));
+}
+
+static nst_time user_timeout(const struct nst_tcp *tp)
+{
+	return (nst_time)tp->conf.user_timeout_ms * NST_MS;
+}
+
+/* LINUX: not beyond the user's time-out. */
+static void arm(struct nst_tcp *tp, uint32_t backoff)
+{
+	nst_time wait = wait_for(tp, backoff), left;
+
+	if (user_timeout(tp) && tp->probe_start) {
+		left = tp->probe_start + user_timeout(tp) - tp->sk.st->now;
+		wait = t_min(wait, t_max(left, TCP_TIMEOUT_MIN));
+	}
+	tcp_rtx_set(tp, TCP_RTX_PERSIST, wait);
+}
+
+static void forget(struct nst_tcp *tp)
+{
+	tp->probes_out = 0;
+	tp->probe_start = 0;
+}
+
 void tcp_persist_update(struct nst_tcp *tp)
 {
 	bool want = tcp_persist_wanted(tp);
 
-	if (want == tp->probing)
-		return;
-	tp->probing = want;
-	tp->probes_out = 0;
-	tp->probe_start = 0;
-	if (!want)
-		return;
-	tp->backoff = 0;
-	tp->probe_base = tp->sk.st->now;
+	if (want && tp->rtx.what == TCP_RTX_NONE) {
+		arm(tp, 0);
+	} else if (!want && tp->rtx.what == TCP_RTX_PERSIST) {
+		tcp_rtx_clear(tp);
+		forget(tp);
+	}
 }
 
-nst_time tcp_persist_deadline(const struct nst_tcp *tp)
+/* LINUX: tcp_ack_probe: each ACK of a window that is still too small starts
+ * the wait anew, with the back-off as it is. */
+void tcp_persist_ack(struct nst_tcp *tp)
 {
-	if (!tp->probing || !tcp_in_states(tp, TCPF_SENDING))
-		return NST_NEVER;
-	return tp->probe_base +
-	       t_max(tcp_rto_backed(tp, tp->backoff), TCP_RTO_MIN);
+	int32_t wnd = seq_diff(seq_add(tp->snd_una, tp->snd_wnd), tp->snd_nxt);
+	uint32_t need = u32_max(u32_min(tcp_unsent(tp), tcp_cur_mss(tp)), 1);
+
+	if (!tcp_persist_wanted(tp))
+		return;
+	if (wnd > 0 && need <= (uint32_t)wnd) {
+		tp->backoff = 0;
+		tp->probe_start = 0;
+		tcp_rtx_clear(tp);
+	} else {
+		arm(tp, tp->backoff);
+	}
 }
 
+/* LINUX: orphans are not kept for a peer that never opens. */
 static bool exhausted(const struct nst_tcp *tp)
 {
-	/* LINUX: orphans are not kept for a peer that never opens. */
-	if (tp->orphan && tcp_rto_backed(tp, tp->backoff) >= TCP_RTO_MAX)
+	uint32_t max = (uint32_t)TCP_CTL(tp, retries2);
+	bool alive;
+
+	if (user_timeout(tp) && tp->probe_start &&
+	    tp->sk.st->now - tp->probe_start >= user_timeout(tp))
 		return true;
-	if (!tp->probes_out)
-		return false;
-	if (tp->conf.user_timeout_ms)
-		return tcp_timed_out(tp, tp->probe_start, 0);
-	return tp->probes_out >= tcp_retry_limit(tp);
+	if (tp->orphan) {
+		alive = wait_for(tp, tp->backoff) < tcp_rto_max(tp);
+		max = tcp_orphan_limit(tp, alive);
+		if (!alive && tp->backoff >= max)
+			return true;
+	}
+	return tp->probes_out >= max;
+}
+
+/* RFC 9293 3.8.6.1: an old sequence number makes the peer answer; with urgent
+ * data waiting, the pointer goes out, too. */
+static void probe(struct nst_tcp *tp)
+{
+	int32_t urg = seq_diff(tp->snd_up, tp->snd_una);
+
+	if (tp->snd_urg && urg > 0 && urg <= 0xffff) {
+		tcp_xmit_bare(tp, tp->snd_una, TCP_ACK);
+		TCP_COUNT(tp->sk.st, ZeroWindowProbe);
+	}
+	tcp_xmit_bare(tp, seq_add(tp->snd_una, UINT32_MAX), TCP_ACK);
+	TCP_COUNT(tp->sk.st, ZeroWindowProbe);
 }
 
 void tcp_persist_fire(struct nst_tcp *tp)
 {
-	nst_time now = tp->sk.st->now;
-
+	tp->rtx.what = TCP_RTX_NONE;
+	if (!tcp_persist_wanted(tp)) {
+		forget(tp);
+		return;
+	}
 	if (exhausted(tp)) {
 		tcp_give_up(tp);
 		return;
 	}
-	if (tcp_out_force(tp))
+	if (!tp->probe_start)
+		tp->probe_start = tp->sk.st->now;
+	if (tcp_out_force(tp)) {
+		/* LINUX: what left so has the time-out, not a loss probe. */
+		tcp_rtx_set(tp, TCP_RTX_RTO, tp->rto);
+		forget(tp);
+		tp->backoff = 0;
 		return;
-	/* RFC 9293 3.8.6.1: an old sequence number makes the peer answer. */
-	tcp_xmit_bare(tp, seq_add(tp->snd_una, UINT32_MAX), TCP_ACK);
-	TCP_COUNT(tp->sk.st, ZeroWindowProbe);
-	if (!tp->probes_out)
-		tp->probe_start = now;
+	}
+	probe(tp);
 	tp->probes_out++;
-	if (tp->backoff < TCP_RETRIES2)
+	if (tp->backoff < (uint32_t)TCP_CTL(tp, retries2))
 		tp->backoff++;
-	tp->probe_base = now;
+	arm(tp, tp->backoff);
 }

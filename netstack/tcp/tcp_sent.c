@@ -1,24 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scoreboard: one record for what left together, in sequence order without
- * gaps from snd_una to snd_nxt. An array with a moving head, so that finding
- * is a binary search and the usual acknowledgement takes from the front.
+ * gaps from snd_una to snd_nxt. Records live in a pool; a ring of pool indices
+ * gives the order, so that finding is a binary search, the usual
+ * acknowledgement takes from the front, and an insertion in the middle moves
+ * indices, not records. Another chain, through the records, has them by time
+ * of transmission (RFC 8985 6.2 step 5 visits them so).
+ *
  * Records never fail to be made: without memory the newest one grows instead.
  */
 #include "netstack/base/mem.h"
 #include "netstack/tcp/tcp_priv.h"
 
+#define SENT_KEEP 256u /* a larger pool is given back when it is empty */
+
+/* Pool slots [from, cap) become free. */
+static void chain_free(struct tcp_sents *s, uint32_t from)
+{
+	for (uint32_t i = from; i < s->cap; i++)
+		s->v[i].next =
+		    i + 1 < s->cap ? (uint16_t)(i + 1) : TCP_SENT_NONE;
+	s->free = (uint16_t)from;
+}
+
 void tcp_sent_init(struct tcp_sents *s)
 {
 	s->v = s->inl;
-	s->cap = sizeof(s->inl) / sizeof(s->inl[0]);
+	s->order = s->inl_order;
+	s->cap = TCP_SENT_INL;
 	s->head = 0;
 	s->n = 0;
+	s->oldest = TCP_SENT_NONE;
+	s->newest = TCP_SENT_NONE;
+	chain_free(s, 0);
 }
 
-struct tcp_sent *tcp_sent_at(const struct nst_tcp *tp, uint32_t i)
+static size_t pool_bytes(uint32_t cap)
 {
-	return &tp->sents.v[tp->sents.head + i];
+	return cap * (sizeof(struct tcp_sent) + sizeof(uint16_t));
 }
 
 static void release_v(struct nst_tcp *tp)
@@ -26,7 +45,7 @@ static void release_v(struct nst_tcp *tp)
 	struct tcp_sents *s = &tp->sents;
 
 	if (s->v != s->inl)
-		nst_release(tp->sk.st->env, s->v, s->cap * sizeof(*s->v));
+		nst_release(tp->sk.st->env, s->v, pool_bytes(s->cap));
 }
 
 void tcp_sent_free(struct nst_tcp *tp)
@@ -39,12 +58,180 @@ void tcp_sent_free(struct nst_tcp *tp)
 	tp->retrans_out = 0;
 }
 
-/* Segments that len bytes of sequence space make. */
-static uint16_t pcount_of(const struct nst_tcp *tp, uint32_t len)
-{
-	uint32_t n = tp->mss ? (len + tp->mss - 1) / tp->mss : 1;
+/* ---- the ring of indices ---- */
 
-	return (uint16_t)u32_min(u32_max(n, 1), UINT16_MAX);
+static uint16_t *slot(const struct tcp_sents *s, uint32_t i)
+{
+	return &s->order[(s->head + i) & (s->cap - 1)];
+}
+
+/* Twice the room; false: limit or memory. */
+static bool grow(struct nst_tcp *tp)
+{
+	struct tcp_sents *s = &tp->sents;
+	uint32_t cap = s->cap * 2;
+	struct tcp_sent *v;
+	uint16_t *order;
+
+	if (cap > LIMIT_TCP_SENT)
+		return false;
+	v = nst_alloc(tp->sk.st->env, pool_bytes(cap));
+	if (!v)
+		return false;
+	order = (uint16_t *)(v + cap);
+	memcpy(v, s->v, s->cap * sizeof(*v));
+	for (uint32_t i = 0; i < s->n; i++)
+		order[i] = *slot(s, i);
+	release_v(tp);
+	s->v = v;
+	s->order = order;
+	s->head = 0;
+	s->cap = cap;
+	chain_free(s, cap / 2);
+	return true;
+}
+
+/* A free record at position i of the order; NULL: no room. */
+static struct tcp_sent *insert(struct nst_tcp *tp, uint32_t i)
+{
+	struct tcp_sents *s = &tp->sents;
+	uint16_t at;
+
+	if (s->n == s->cap && !grow(tp))
+		return NULL;
+	at = s->free;
+	s->free = s->v[at].next;
+	if (i < s->n / 2) {
+		s->head--;
+		for (uint32_t k = 0; k < i; k++)
+			*slot(s, k) = *slot(s, k + 1);
+	} else {
+		for (uint32_t k = s->n; k > i; k--)
+			*slot(s, k) = *slot(s, k - 1);
+	}
+	s->n++;
+	*slot(s, i) = at;
+	return &s->v[at];
+}
+
+static void give_back(struct nst_tcp *tp)
+{
+	struct tcp_sents *s = &tp->sents;
+
+	if (s->n || s->cap <= SENT_KEEP)
+		return;
+	release_v(tp);
+	tcp_sent_init(s);
+}
+
+static void erase(struct nst_tcp *tp, uint32_t i)
+{
+	struct tcp_sents *s = &tp->sents;
+	uint16_t at = *slot(s, i);
+
+	tcp_sent_untimed(tp, &s->v[at]);
+	s->v[at].next = s->free;
+	s->free = at;
+	if (i < s->n / 2) {
+		for (uint32_t k = i; k > 0; k--)
+			*slot(s, k) = *slot(s, k - 1);
+		s->head++;
+	} else {
+		for (uint32_t k = i; k + 1 < s->n; k++)
+			*slot(s, k) = *slot(s, k + 1);
+	}
+	s->n--;
+	give_back(tp);
+}
+
+uint32_t tcp_sent_find(const struct nst_tcp *tp, struct seq seq)
+{
+	uint32_t lo = 0, hi = tp->sents.n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (seq_gt(tcp_sent_end(tcp_sent_at(tp, mid)), seq))
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+/* ---- by time of transmission ---- */
+
+static uint16_t index_of(const struct tcp_sents *s, const struct tcp_sent *r)
+{
+	return (uint16_t)(r - s->v);
+}
+
+static void link_after(struct tcp_sents *s, uint16_t prev, struct tcp_sent *r)
+{
+	uint16_t me = index_of(s, r);
+
+	r->prev = prev;
+	r->next = prev == TCP_SENT_NONE ? s->oldest : s->v[prev].next;
+	if (r->next == TCP_SENT_NONE)
+		s->newest = me;
+	else
+		s->v[r->next].prev = me;
+	if (prev == TCP_SENT_NONE)
+		s->oldest = me;
+	else
+		s->v[prev].next = me;
+	r->flags |= SENT_TIMED;
+}
+
+void tcp_sent_untimed(struct nst_tcp *tp, struct tcp_sent *r)
+{
+	struct tcp_sents *s = &tp->sents;
+
+	if (!(r->flags & SENT_TIMED))
+		return;
+	if (r->prev == TCP_SENT_NONE)
+		s->oldest = r->next;
+	else
+		s->v[r->prev].next = r->next;
+	if (r->next == TCP_SENT_NONE)
+		s->newest = r->prev;
+	else
+		s->v[r->next].prev = r->prev;
+	r->flags &= (uint8_t)~SENT_TIMED;
+}
+
+void tcp_sent_timed(struct nst_tcp *tp, struct tcp_sent *r)
+{
+	tcp_sent_untimed(tp, r);
+	link_after(&tp->sents, tp->sents.newest, r);
+}
+
+struct tcp_sent *tcp_sent_oldest(const struct nst_tcp *tp)
+{
+	const struct tcp_sents *s = &tp->sents;
+
+	return s->oldest == TCP_SENT_NONE ? NULL : &s->v[s->oldest];
+}
+
+struct tcp_sent *tcp_sent_after(const struct nst_tcp *tp,
+				const struct tcp_sent *r)
+{
+	return r->next == TCP_SENT_NONE ? NULL : &tp->sents.v[r->next];
+}
+
+/* ---- counting ---- */
+
+/* Segments of mss that [seq, seq + len) makes; a FIN needs none of its own
+ * unless it is alone. */
+static uint16_t count(const struct nst_tcp *tp, struct seq seq, uint32_t len,
+		      uint32_t mss)
+{
+	uint32_t data = len, n;
+
+	if (seq_gt(seq_add(seq, len), tcp_write_seq(tp)))
+		data--;
+	n = data <= mss ? 1 : (data + mss - 1) / mss;
+	return (uint16_t)u32_min(n, UINT16_MAX);
 }
 
 /* Adds the record to the counters, or takes it out (add false). */
@@ -53,7 +240,7 @@ static void account(struct nst_tcp *tp, const struct tcp_sent *r, bool add)
 	uint32_t n = add ? r->pcount : 0u - r->pcount;
 
 	tp->packets_out += n;
-	if (tp->sack_on && (r->flags & SENT_SACKED))
+	if (r->flags & SENT_SACKED)
 		tp->sacked_out += n;
 	if (r->flags & SENT_LOST)
 		tp->lost_out += n;
@@ -69,145 +256,129 @@ void tcp_sent_flag(struct nst_tcp *tp, struct tcp_sent *r, uint8_t set,
 	account(tp, r, true);
 }
 
-/* Room for one more record; false: limit or memory. */
-static bool reserve(struct nst_tcp *tp)
+/* LINUX: without SACK, packets that are no more were also not received. */
+static void reno_fewer(struct nst_tcp *tp, uint32_t before)
 {
-	struct tcp_sents *s = &tp->sents;
-	struct tcp_sent *v;
-
-	if (s->head + s->n < s->cap)
-		return true;
-	if (s->head > s->cap / 2 || (s->head && s->cap <= 4)) {
-		memmove(s->v, s->v + s->head, s->n * sizeof(*v));
-		s->head = 0;
-		return true;
-	}
-	if (s->n >= LIMIT_TCP_SENT)
-		return false;
-	v = nst_alloc(tp->sk.st->env, 2ul * s->cap * sizeof(*v));
-	if (!v)
-		return false;
-	memcpy(v, s->v + s->head, s->n * sizeof(*v));
-	release_v(tp);
-	s->v = v;
-	s->cap *= 2;
-	s->head = 0;
-	return true;
+	if (!tp->sack_on && before > tp->packets_out)
+		tp->sacked_out -=
+		    u32_min(tp->sacked_out, before - tp->packets_out);
 }
 
-static void extend_last(struct nst_tcp *tp, uint32_t len)
+static void set_count(struct nst_tcp *tp, struct tcp_sent *r, uint32_t mss)
+{
+	account(tp, r, false);
+	r->mss = (uint16_t)mss;
+	r->pcount = count(tp, r->seq, r->len, mss);
+	account(tp, r, true);
+}
+
+void tcp_sent_resize(struct nst_tcp *tp, struct tcp_sent *r, uint32_t mss)
+{
+	uint32_t before = tp->packets_out;
+
+	set_count(tp, r, mss);
+	reno_fewer(tp, before);
+}
+
+/* ---- records come and go ---- */
+
+static struct tcp_sent *extend_last(struct nst_tcp *tp, uint32_t len)
 {
 	struct tcp_sent *r = tcp_sent_at(tp, tp->sents.n - 1);
-	uint32_t pkts = r->pcount + (uint32_t)pcount_of(tp, len);
 
 	tcp_sent_flag(tp, r, 0, SENT_SACKED | SENT_LOST | SENT_REXMIT);
-	account(tp, r, false);
 	r->len += len;
-	r->pcount = (uint16_t)u32_min(pkts, UINT16_MAX);
-	r->when = tp->sk.st->now;
-	account(tp, r, true);
+	set_count(tp, r, r->mss);
+	return r;
 }
 
-void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len)
+static struct tcp_sent *append(struct nst_tcp *tp, struct seq seq, uint32_t len)
 {
-	struct tcp_sent *r;
+	struct tcp_sent *r = insert(tp, tp->sents.n);
 
-	if (!reserve(tp)) {
-		extend_last(tp, len);
-		return;
-	}
-	r = tcp_sent_at(tp, tp->sents.n++);
+	if (!r)
+		return extend_last(tp, len);
 	r->seq = seq;
 	r->len = len;
-	r->when = tp->sk.st->now;
-	r->pcount = pcount_of(tp, len);
+	r->mss = (uint16_t)tcp_cur_mss(tp);
+	r->pcount = count(tp, seq, len, r->mss);
 	r->flags = 0;
 	account(tp, r, true);
+	return r;
 }
 
-bool tcp_sent_split(struct nst_tcp *tp, uint32_t i, struct seq at)
+void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len, bool psh)
 {
-	struct tcp_sent *r, *right;
-	uint32_t left;
+	uint32_t before = tp->packets_out;
+	struct tcp_sent *r = append(tp, seq, len);
 
-	if (!reserve(tp))
+	r->when = tp->sk.st->now;
+	r->flags = (uint8_t)((r->flags & ~SENT_PSH) | (psh ? SENT_PSH : 0));
+	tcp_sent_timed(tp, r);
+	tcp_rate_sent(tp, r);
+	if (tcp_in_reduction(tp))
+		tp->prr.out += r->pcount;
+	if (!before || tp->rtx.what == TCP_RTX_TLP)
+		tcp_rto_rearm(tp);
+	tcp_tlp_schedule(tp, false);
+}
+
+bool tcp_sent_split(struct nst_tcp *tp, uint32_t i, struct seq at, uint32_t mss)
+{
+	struct tcp_sents *s = &tp->sents;
+	struct tcp_sent *right = insert(tp, i + 1), *r = tcp_sent_at(tp, i);
+	uint32_t before = tp->packets_out;
+
+	if (!right)
 		return false;
-	r = tcp_sent_at(tp, i);
-	right = r + 1;
-	memmove(right + 1, right, (tp->sents.n - i - 1) * sizeof(*r));
-	tp->sents.n++;
-	left = (uint32_t)seq_diff(at, r->seq);
 	account(tp, r, false);
 	*right = *r;
+	right->flags &= (uint8_t)~SENT_TIMED;
+	if (r->flags & SENT_TIMED)
+		link_after(s, index_of(s, r), right);
 	right->seq = at;
-	right->len = r->len - left;
-	right->pcount = pcount_of(tp, right->len);
-	r->len = left;
-	r->pcount = pcount_of(tp, left);
+	right->len = r->len - (uint32_t)seq_diff(at, r->seq);
+	right->mss = r->mss = (uint16_t)mss;
+	right->pcount = count(tp, at, right->len, mss);
+	r->len -= right->len;
+	r->pcount = count(tp, r->seq, r->len, mss);
+	r->flags &= (uint8_t)~SENT_PSH;
 	account(tp, r, true);
 	account(tp, right, true);
+	reno_fewer(tp, before);
 	return true;
 }
 
-static void note_acked(const struct tcp_sent *r, uint32_t pkts,
-		       struct tcp_acked *a)
+void tcp_sent_join(struct nst_tcp *tp, uint32_t i)
 {
-	if (!(r->flags & SENT_SACKED))
-		a->pkts += pkts;
-	if (r->flags & SENT_EVER)
-		a->rexmitted = true;
-	else if (!a->first_sent && !(r->flags & SENT_SACKED))
-		a->first_sent = r->when;
+	struct tcp_sent *r = tcp_sent_at(tp, i), *gone = tcp_sent_at(tp, i + 1);
+	uint32_t before = tp->packets_out;
+
+	account(tp, gone, false);
+	r->len += gone->len;
+	r->flags |= gone->flags & (SENT_EVER | SENT_PSH);
+	reno_fewer(tp, before);
+	erase(tp, i + 1);
 }
 
-/* The front of the first record is acknowledged. */
-static void ack_part(struct nst_tcp *tp, struct tcp_sent *r, struct seq una,
-		     struct tcp_acked *a)
+void tcp_sent_pop(struct nst_tcp *tp)
 {
-	uint16_t before = r->pcount, after;
+	account(tp, tcp_sent_at(tp, 0), false);
+	erase(tp, 0);
+}
+
+uint32_t tcp_sent_trim(struct nst_tcp *tp, struct seq una)
+{
+	struct tcp_sent *r = tcp_sent_at(tp, 0);
+	uint32_t before = r->pcount;
 
 	account(tp, r, false);
 	r->len -= (uint32_t)seq_diff(una, r->seq);
 	r->seq = una;
-	after = pcount_of(tp, r->len);
-	r->pcount = after < before ? after : before;
+	/* LINUX: a record of one segment stays one packet until it is gone. */
+	if (before > 1)
+		r->pcount = (uint16_t)u32_min(
+		    before, count(tp, r->seq, r->len, r->mss));
 	account(tp, r, true);
-	note_acked(r, (uint32_t)before - r->pcount, a);
-}
-
-void tcp_sent_ack(struct nst_tcp *tp, struct seq una, struct tcp_acked *a)
-{
-	struct tcp_sents *s = &tp->sents;
-
-	while (s->n) {
-		struct tcp_sent *r = tcp_sent_at(tp, 0);
-
-		if (seq_ge(r->seq, una))
-			break;
-		if (seq_gt(seq_add(r->seq, r->len), una)) {
-			ack_part(tp, r, una, a);
-			break;
-		}
-		account(tp, r, false);
-		note_acked(r, r->pcount, a);
-		s->head++;
-		s->n--;
-	}
-	if (!s->n)
-		s->head = 0;
-}
-
-void tcp_sent_repack(struct nst_tcp *tp)
-{
-	for (uint32_t i = 0; i < tp->sents.n; i++) {
-		struct tcp_sent *r = tcp_sent_at(tp, i);
-
-		account(tp, r, false);
-		r->pcount = pcount_of(tp, r->len);
-		account(tp, r, true);
-	}
-	if (!tp->sack_on) { /* the estimate from duplicate ACKs starts anew */
-		tp->dupacks = 0;
-		tp->sacked_out = 0;
-	}
+	return before - r->pcount;
 }

@@ -18,25 +18,69 @@ struct timer_row {
 	const char *rfc;
 };
 
-/* Handshake, retransmission and persist never want the clock together. */
+/* ---- the retransmission timer: one clock, one purpose at a time ---- */
+
+nst_time tcp_pace_delay(const struct nst_tcp *tp)
+{
+	nst_time d = tp->pace.next - tp->sk.st->now;
+
+	return tp->pace.needed && d > 0 ? d : 0;
+}
+
+void tcp_rtx_set(struct nst_tcp *tp, enum tcp_rtx_what what, nst_time wait)
+{
+	tp->rtx.what = (uint8_t)what;
+	tp->rtx.since = tp->sk.st->now;
+	tp->rtx.wait = t_min(wait + tcp_pace_delay(tp), tcp_rto_max(tp));
+}
+
+void tcp_rtx_clear(struct nst_tcp *tp)
+{
+	tp->rtx.what = TCP_RTX_NONE;
+}
+
+static nst_time rtx_deadline(const struct nst_tcp *tp)
+{
+	return tp->rtx.since + tp->rtx.wait;
+}
+
+static nst_time rtx_idle(const struct nst_tcp *tp)
+{
+	(void)tp;
+	return NST_NEVER;
+}
+
+static const struct timer_row rtx_rows[TCP_RTX_COUNT] = {
+    [TCP_RTX_NONE] = {"none", rtx_idle, tcp_rtx_clear, "-"},
+    [TCP_RTX_RTO] = {"rto", rtx_deadline, tcp_rto_fire, "6298"},
+    [TCP_RTX_REORDER] = {"reorder", rtx_deadline, tcp_rack_fire, "8985"},
+    [TCP_RTX_TLP] = {"loss-probe", rtx_deadline, tcp_tlp_fire, "8985"},
+    [TCP_RTX_PERSIST] = {"persist", rtx_deadline, tcp_persist_fire, "9293"},
+};
+
+static bool opening(const struct nst_tcp *tp)
+{
+	return tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD));
+}
+
 static nst_time retrans_deadline(const struct nst_tcp *tp)
 {
-	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
+	if (opening(tp))
 		return tcp_handshake_deadline(tp);
-	if (tp->packets_out)
-		return tcp_rto_deadline(tp);
-	return tcp_persist_deadline(tp);
+	if (!tcp_in_states(tp, TCPF_SYNCED))
+		return NST_NEVER;
+	return rtx_rows[tp->rtx.what].deadline(tp);
 }
 
 static void retrans_fire(struct nst_tcp *tp)
 {
-	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
+	if (opening(tp))
 		tcp_handshake_fire(tp);
-	else if (tp->packets_out)
-		tcp_rto_fire(tp);
 	else
-		tcp_persist_fire(tp);
+		rtx_rows[tp->rtx.what].fire(tp);
 }
+
+/* ---- all timers ---- */
 
 static const struct timer_row rows[TCP_T_COUNT] = {
     [TCP_T_RETRANS] = {"retransmit", retrans_deadline, retrans_fire, "6298"},
@@ -44,6 +88,7 @@ static const struct timer_row rows[TCP_T_COUNT] = {
     [TCP_T_KEEP] = {"keepalive", tcp_keep_deadline, tcp_keep_fire, "1122"},
     [TCP_T_FIN_WAIT2] = {"fin-wait-2", tcp_fw2_deadline, tcp_fw2_fire, "-"},
     [TCP_T_CORK] = {"cork", tcp_cork_deadline, tcp_cork_fire, "-"},
+    [TCP_T_PACE] = {"pacing", tcp_pace_deadline, tcp_pace_fire, "-"},
     [TCP_T_IDLE] = {"idle", tcp_idle_deadline, tcp_buf_release_empty, "-"},
 };
 
@@ -108,8 +153,7 @@ void nst_tcp_timer(const struct nst_tcp *tp, int *kind, nst_time *deadline)
 	*kind = 0;
 	*deadline = retrans_deadline(tp);
 	if (*deadline != NST_NEVER) {
-		*kind =
-		    tcp_in_states(tp, TCPF_SYNCED) && !tp->packets_out ? 4 : 1;
+		*kind = !opening(tp) && tp->rtx.what == TCP_RTX_PERSIST ? 4 : 1;
 		return;
 	}
 	*deadline = t_min(keep, fw2);
