@@ -66,6 +66,8 @@ void dgram_icmp(struct nst_dgram *d, const struct icmp_err *e,
 				    .data = data,
 				    .bytes = bytes};
 
+	if (e->err == NST_E_MSGSIZE)
+		ip_pmtu_update(d->s.st, &e->dst, e->info);
 	if (ignores_mtu(d, e))
 		return;
 	if (!queue && (!hard || !d->s.remote.addr.family))

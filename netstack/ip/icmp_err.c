@@ -204,9 +204,8 @@ void icmp_error_in(struct ip_layer *ip, const struct ip_rx *rx,
 		c->IcmpNoMatch++;
 		return;
 	}
-	/* TCP believes a path MTU when it has seen the sequence number. */
-	if (e.err == NST_E_MSGSIZE && e.proto != IP_PROTO_TCP)
-		ip_pmtu_update(ip->st, &e.dst, e.info);
+	/* A path MTU is believed by whom the packet came from: TCP when it
+	 * knows the sequence number, others when there is such a socket. */
 	tell(ip, &e);
 }
 

@@ -20,6 +20,8 @@ struct ip_path {
 	struct nst_addr next_hop; /* dst itself when on-link */
 	uint32_t ifindex;
 	uint32_t mtu;       /* of the path: PMTU cache or interface, IP bytes */
+	nst_time mtu_until; /* the PMTU cache said so until then; 0: did not */
+	bool mtu_locked;    /* IPv4: routers say less: they must fragment */
 	uint32_t link_caps; /* of the interface: TSO, checksum; loopback has
 			       both */
 	bool loopback;      /* delivered to ourselves */
@@ -126,6 +128,8 @@ void icmp_send_about(struct nst_stack *st, const struct nst_addr *src,
 /* Remembers a path MTU (RFC 1191, 8201); used by ip_path_find. */
 void ip_pmtu_update(struct nst_stack *st, const struct nst_addr *dst,
 		    uint32_t mtu);
+/* Changes with every update: paths found before may be wrong. */
+uint32_t ip_pmtu_generation(const struct nst_stack *st);
 /* Tells the neighbour code that dst was just heard from (RFC 4861 7.3.1). */
 void ip_confirm(struct nst_stack *st, const struct nst_addr *dst,
 		uint32_t ifindex);

@@ -36,6 +36,7 @@ struct pmtu_entry {
 	struct nst_addr dst; /* family 0: free */
 	uint32_t mtu;
 	nst_time expires;
+	bool locked; /* a router said less than we believe anybody */
 };
 
 /* A token bucket: credit in nanoseconds, filled by time. */
@@ -126,8 +127,7 @@ const struct nst_route *route_find(const struct ip_layer *ip,
 
 /* ---- pmtu.c ---- */
 
-/* The smaller of mtu and what is remembered for dst. */
-uint32_t pmtu_get(const struct ip_layer *ip, const struct nst_addr *dst,
-		  uint32_t mtu);
+/* Lowers p->mtu to what is remembered for p->dst. */
+void pmtu_apply(const struct ip_layer *ip, struct ip_path *p);
 
 #endif

@@ -95,7 +95,7 @@ static enum nst_err path_unicast(struct ip_layer *ip, const struct ask *ask,
 	nic = nic_find(ip, r->ifindex);
 	path_via(p, nic);
 	p->next_hop = r->gw.family ? r->gw : p->dst;
-	p->mtu = pmtu_get(ip, &p->dst, p->mtu);
+	pmtu_apply(ip, p);
 	return NST_OK;
 }
 

@@ -2,8 +2,9 @@
 /*
  * Path MTUs that routers told us (RFC 1191, RFC 8201): a small set-associative
  * table under the stack's key, so that an attacker can neither fill it nor
- * choose whom to displace. LINUX: an entry is believed for 10 minutes, and
- * never below 552 (net.ipv4.route.min_pmtu) or 1280.
+ * choose whom to displace. LINUX: an entry is believed for 10 minutes
+ * (route.mtu_expires), and never below 552 (route.min_pmtu) or 1280; a router
+ * that says less than 552 must fragment: no DF towards it.
  */
 #include "netstack/ip/ip_layer.h"
 
@@ -34,41 +35,56 @@ static struct pmtu_entry *entry_for(struct ip_layer *ip,
 	return oldest;
 }
 
-uint32_t pmtu_get(const struct ip_layer *ip, const struct nst_addr *dst,
-		  uint32_t mtu)
+void pmtu_apply(const struct ip_layer *ip, struct ip_path *p)
 {
 	const struct pmtu_entry *b;
 
 	if (!ip->npmtu)
-		return mtu;
-	b = bucket_of(ip, dst);
+		return;
+	b = bucket_of(ip, &p->dst);
 	for (size_t i = 0; i < PMTU_WAYS; i++) {
-		if (!b[i].dst.family || !addr_same(&b[i].dst, dst))
+		if (!b[i].dst.family || !addr_same(&b[i].dst, &p->dst))
 			continue;
-		if (b[i].expires > ip->st->now && b[i].mtu < mtu)
-			return b[i].mtu;
+		if (b[i].expires <= ip->st->now || b[i].mtu > p->mtu)
+			continue;
+		p->mtu = b[i].mtu;
+		p->mtu_until = b[i].expires;
+		p->mtu_locked = b[i].locked;
 	}
-	return mtu;
 }
 
+static uint32_t least(const struct nst_addr *dst)
+{
+	return dst->family == 6 ? IP6_MIN_MTU : PMTU_MIN4;
+}
+
+/* RFC 8201 4: what is below the least is no path MTU. LINUX: on IPv4 the
+ * least is remembered, and that fragments may be made on the way. */
 void ip_pmtu_update(struct nst_stack *st, const struct nst_addr *dst,
 		    uint32_t mtu)
 {
-	uint32_t least = dst->family == 6 ? IP6_MIN_MTU : PMTU_MIN4;
+	bool locked = dst->family == 4 && mtu < PMTU_MIN4;
 	struct ip_layer *ip = st->ip;
 	struct pmtu_entry *e;
 	struct ip_path path;
 
-	if (mtu < least)
-		mtu = least;
+	if (mtu < least(dst))
+		mtu = least(dst);
+	if (ip_path_find(st, dst, NULL, 0, true, &path) || path.loopback)
+		return;
 	/* Only ever lower: a larger value must be probed (RFC 4821). */
-	if (ip_path_find(st, dst, NULL, 0, true, &path) || path.loopback ||
-	    mtu >= path.mtu)
+	if (mtu > path.mtu || (mtu == path.mtu && !path.mtu_until && !locked))
 		return;
 	e = entry_for(ip, &path.dst);
 	e->dst = path.dst;
 	e->mtu = mtu;
+	e->locked = locked;
 	e->expires = st->now + PMTU_LIFE;
 	ip->npmtu++;
 	st->count.PmtuUpdates++;
+}
+
+uint32_t ip_pmtu_generation(const struct nst_stack *st)
+{
+	return (uint32_t)st->ip->npmtu;
 }

@@ -34,21 +34,18 @@ void tcp_snd_limit_update(struct nst_tcp *tp)
 	tp->snd_limit = u32_max(tp->snd_limit, (uint32_t)want);
 }
 
-/* LINUX: half of SO_RCVBUF counts as window (tcp_adv_win_scale 1). */
-void tcp_rcv_limit_update(struct nst_tcp *tp)
+void tcp_rcvbuf_init(struct nst_tcp *tp)
 {
-	if (tp->conf.rcvbuf_set)
-		tp->rcv_limit = u32_max(tp->sk.opt.rcvbuf / 2, TCP_RCV_FLOOR);
-	else
-		tp->rcv_limit = u32_max(tp->rcv_limit, TCP_RCV_LIMIT_MIN);
+	if (!tp->conf.rcvbuf_set)
+		tp->sk.opt.rcvbuf = tp->sk.st->tcp->ctl.tcp_rmem[1];
+	tp->rmem.ratio = TCP_RMEM_RATIO;
 }
 
 void tcp_buf_init(struct nst_tcp *tp)
 {
 	tp->snd_limit = 0;
-	tp->rcv_limit = 0;
 	tcp_snd_limit_update(tp);
-	tcp_rcv_limit_update(tp);
+	tcp_rcvbuf_init(tp);
 }
 
 static void *ring_alloc(const struct nst_tcp *tp, uint32_t size)

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ICMP errors about segments of ours: RFC 1122 4.2.3.9, RFC 5927 (the quoted
- * sequence number must be in flight), RFC 1191 and 8201 (path MTU).
+ * sequence number must be in flight), RFC 1191 and 8201 (path MTU), RFC 6069
+ * (an unreachable that explains a time-out takes its back-off back).
  */
 #include "netstack/base/addr.h"
 #include "netstack/tcp/tcp_req.h"
+
+#define ICMP4_UNREACHABLE 3
+#define ICMP4_NET 0
+#define ICMP4_HOST 1
+#define ICMP6_UNREACHABLE 1
+#define ICMP6_NO_ROUTE 0
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -27,6 +34,14 @@ static struct flow_key quoted_key(const struct icmp_err *e)
 	return k;
 }
 
+/* ---- path MTU ---- */
+
+/* LINUX: ip_sk_accept_pmtu: IP_PMTUDISC_INTERFACE and _OMIT do not listen. */
+static bool accepts_mtu(const struct nst_tcp *tp)
+{
+	return tcp_mtu_disc(tp) < TCP_PMTUDISC_INTERFACE;
+}
+
 /*
  * RFC 1191 6.4: smaller segments, and what was too big again, at once. The
  * quoted sequence number has been checked: the path MTU concerns everybody who
@@ -34,41 +49,66 @@ static struct flow_key quoted_key(const struct icmp_err *e)
  */
 static void mtu_changed(struct nst_tcp *tp, const struct icmp_err *e)
 {
-	uint32_t before = tp->mss;
+	bool v6 = e->dst.family == 6;
 
+	if (v6 && (!accepts_mtu(tp) || tcp_mtu_to_mss(tp, e->info) >= tp->mss))
+		return;
 	ip_pmtu_update(tp->sk.st, &e->dst, e->info);
 	if (tcp_path_refresh(tp) != NST_OK)
 		return;
-	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD))) {
-		tp->advmss = tcp_advmss(tp);
+	/* In case that it never gets through. */
+	if (!v6 && e->info < tp->path.mtu && tcp_dont_fragment(tp))
+		tp->err_soft = NST_E_MSGSIZE;
+	if (tcp_mtu_disc(tp) == TCP_PMTUDISC_DONT || !accepts_mtu(tp) ||
+	    tp->mtup.pmtu <= tp->path.mtu)
 		return;
-	}
 	tcp_mss_sync(tp);
-	if (tp->mss >= before)
-		return;
-	for (uint32_t i = 0; i < tp->sents.n; i++) {
-		struct tcp_sent *r = tcp_sent_at(tp, i);
+	tcp_simple_retransmit(tp);
+}
 
-		if (!(r->flags & SENT_SACKED))
-			tcp_sent_flag(tp, r, SENT_LOST, SENT_REXMIT);
-	}
-	/* LINUX: tcp_simple_retransmit: not a sign of congestion. */
-	if (tp->ca_state != TCP_CA_LOSS && tp->packets_out) {
-		tp->ca_state = TCP_CA_LOSS;
-		tp->high_seq = tp->snd_nxt;
-		tp->ssthresh = u32_max(tp->cwnd, 2);
-	}
-	tp->may_rexmit = true;
+void tcp_path_check(struct nst_tcp *tp)
+{
+	uint32_t gen = ip_pmtu_generation(tp->sk.st);
+	nst_time until = tp->path.mtu_until;
+
+	if (gen == tp->mtup.gen && (!until || tp->sk.st->now < until))
+		return;
+	tp->mtup.gen = gen;
+	if (tcp_path_refresh(tp) == NST_OK && tp->path.mtu != tp->mtup.pmtu)
+		tcp_mss_sync(tp);
+}
+
+/* ---- the rest ---- */
+
+static bool no_way(const struct icmp_err *e)
+{
+	if (e->dst.family == 6)
+		return e->type == ICMP6_UNREACHABLE &&
+		       e->code == ICMP6_NO_ROUTE;
+	return e->type == ICMP4_UNREACHABLE &&
+	       (e->code == ICMP4_NET || e->code == ICMP4_HOST);
+}
+
+/* RFC 6069 4: the way was broken, not congested; the timer, whose deadline
+ * follows from the back-off, is set earlier or fires now. */
+static void revert_backoff(struct nst_tcp *tp, struct seq seq)
+{
+	if (tp->retransmits && tp->backoff && tp->packets_out &&
+	    seq_eq(seq, tp->snd_una))
+		tp->backoff--;
 }
 
 static void report(struct nst_tcp *tp, const struct icmp_err *e)
 {
+	bool wants =
+	    e->dst.family == 6 ? tp->sk.opt.recverr6 : tp->sk.opt.recverr;
+
 	/* LINUX: in SYN-SENT any unreachable ends the attempt. */
 	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD))) {
 		tcp_fail(tp, e->err);
 		return;
 	}
-	if (e->hard && (tp->sk.opt.recverr || tp->sk.opt.recverr6)) {
+	if (wants) {
 		tp->sk.error = e->err;
 		tp->ev |= NST_EV_ERR;
 		return;
@@ -81,13 +121,16 @@ static void conn_icmp(struct nst_tcp *tp, const struct icmp_err *e,
 {
 	/* RFC 5927 4: otherwise it is old or a guess. */
 	if (seq_lt(seq, tp->snd_una) || seq_gt(seq, tp->snd_nxt)) {
-		TCP_COUNT(tp->sk.st, OutOfWindow);
+		TCP_COUNT(tp->sk.st, OutOfWindowIcmps);
 		return;
 	}
-	if (e->err == NST_E_MSGSIZE)
+	if (e->err == NST_E_MSGSIZE) {
 		mtu_changed(tp, e);
-	else
+	} else {
+		if (no_way(e))
+			revert_backoff(tp, seq);
 		report(tp, e);
+	}
 	tcp_finish(tp);
 }
 

@@ -6,6 +6,8 @@
  */
 #include "netstack/tcp/tcp_req.h"
 
+/* ---- nobody to read it ---- */
+
 /* RFC 1122 4.2.2.13: data for an owner who is gone is answered with RST. LINUX:
  * and for one who has shut down both ways; the connection then ends for him as
  * if the peer had reset it. */
@@ -25,6 +27,8 @@ static bool nobody_reads(struct nst_tcp *tp, const struct tcp_seg *seg)
 		tcp_fail(tp, NST_E_CONNRESET);
 	return true;
 }
+
+/* ---- into the ring ---- */
 
 /* Copies the payload to where byte seg->seq belongs. */
 static void store(struct nst_tcp *tp, const struct tcp_seg *seg)
@@ -46,11 +50,7 @@ static bool room(struct nst_tcp *tp, const struct tcp_seg *seg)
 	uint32_t need =
 	    ring_used(&tp->rcv) + (uint32_t)seq_diff(end, tp->rcv_nxt);
 
-	if (tcp_rcv_room(tp, need))
-		return true;
-	TCP_COUNT(tp->sk.st, RcvQDrop);
-	tp->ack_now = true;
-	return false;
+	return tcp_rcv_room(tp, need);
 }
 
 /* The peer's FIN is known before all data in front of it arrived. */
@@ -65,30 +65,77 @@ static void note_fin(struct nst_tcp *tp, const struct tcp_seg *seg)
 	tp->fin_seq = at;
 }
 
+/* Keeps what is in front of a known FIN. */
+static void trim_to_fin(const struct nst_tcp *tp, struct tcp_seg *seg)
+{
+	if (!tp->fin_ooo)
+		return;
+	tcp_seg_trim_back(seg, seq_add(tp->fin_seq, 1));
+	if (seq_gt(seq_add(seg->seq, seg->len), tp->fin_seq))
+		tcp_seg_trim_back(seg, tp->fin_seq);
+}
+
+/* ---- in order ---- */
+
 static void advanced(struct nst_tcp *tp)
 {
 	tp->last_used = tp->sk.st->now;
+	/* LINUX: bytes past the window may be taken (RFC 9293 3.10.7.4 wants
+	 * the window's only); the edge cannot be left of them. */
+	tp->rcv_adv = seq_max(tp->rcv_adv, tp->rcv_nxt);
 	tcp_urgent_arrived(tp);
-	if (tp->orphan)
-		tp->rcv.head = tp->rcv.tail; /* acknowledged, unwanted */
+	if (tp->orphan) { /* acknowledged, unwanted */
+		tp->rcv.head = tp->rcv.tail;
+		tp->rmem.used = 0;
+	}
 	tp->ev |= NST_EV_IN;
+}
+
+/* LINUX: no memory: window zero, now. With an empty queue the segment is taken
+ * nevertheless, or nothing would ever move. */
+static bool admit(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	bool ok = tcp_rmem_admit(tp, seg);
+
+	if (!ok) {
+		tp->ack_nomem = true;
+		tp->ack_now = true;
+		tp->ev |= NST_EV_IN;
+	}
+	if ((ok || !ring_used(&tp->rcv)) && room(tp, seg))
+		return true;
+	TCP_COUNT(tp->sk.st, RcvQDrop);
+	tp->ack_now = true;
+	return false;
+}
+
+static bool take(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	if (!seg->len)
+		return true;
+	if (!admit(tp, seg))
+		return false;
+	store(tp, seg);
+	tcp_rmem_charge(tp, seg, false);
+	tp->rcv.tail += seg->len;
+	tp->rcv_nxt = seq_add(tp->rcv_nxt, seg->len);
+	tp->bytes_received += seg->len;
+	tcp_ack_data_in(tp, seg);
+	tcp_ecn_data_in(tp, seg);
+	return true;
 }
 
 static enum tcp_verdict in_order(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	if (seg->len) {
-		if (!room(tp, seg))
-			return TCP_V_DROP;
-		store(tp, seg);
-		tp->rcv.tail += seg->len;
-		tp->rcv_nxt = seq_add(tp->rcv_nxt, seg->len);
-		tp->bytes_received += seg->len;
-		tcp_ack_data_in(tp, seg);
-	}
+	if (!take(tp, seg))
+		return TCP_V_DROP;
 	note_fin(tp, seg);
 	if (tp->ooo.n) {
 		tcp_ooo_advance(tp);
-		tp->ack_now = true; /* RFC 5681 4.2: a gap was filled */
+		/* RFC 5681 4.2: the last gap was filled: at once. */
+		if (!tp->ooo.n)
+			tp->ack_now = true;
+		tcp_sack_out_trim(tp);
 	}
 	if (seg->len)
 		advanced(tp);
@@ -97,84 +144,122 @@ static enum tcp_verdict in_order(struct nst_tcp *tp, struct tcp_seg *seg)
 	return TCP_V_NEXT;
 }
 
-static enum tcp_verdict out_of_order(struct nst_tcp *tp, struct tcp_seg *seg)
+/* ---- out of order ---- */
+
+static enum tcp_verdict keep(struct nst_tcp *tp, struct tcp_seg *seg)
 {
 	struct tcp_range r = {seg->seq, seq_add(seg->seq, seg->len)};
 
-	tp->ack_now = true; /* RFC 5681 4.2: at once */
-	tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
-	note_fin(tp, seg);
-	if (!seg->len)
-		return TCP_V_NEXT;
-	if (tcp_ooo_covers(tp, r)) {
-		tcp_dsack_set(tp, r.from, r.to);
-		return TCP_V_NEXT;
-	}
-	if (!room(tp, seg))
-		return TCP_V_DROP;
-	if (!tcp_ooo_add(tp, r)) {
+	if (!room(tp, seg) || !tcp_ooo_add(tp, r)) {
 		TCP_COUNT(tp->sk.st, OfoDrop);
 		return TCP_V_DROP;
 	}
+	store(tp, seg);
+	tcp_rmem_charge(tp, seg, true);
+	/* LINUX: without SACK a moving window would hide duplicate ACKs. */
+	if (tp->sack_on)
+		tcp_wnd_grow(tp, seg);
+	tcp_drs_ooo(tp);
+	return TCP_V_NEXT;
+}
+
+static enum tcp_verdict out_of_order(struct nst_tcp *tp, struct tcp_seg *seg)
+{
+	struct tcp_range r = {seg->seq, seq_add(seg->seq, seg->len)};
+	struct tcp_range all = {seg->seq, seg->end};
+
+	tcp_ecn_data_in(tp, seg);
+	if (!tcp_rmem_admit(tp, seg)) {
+		TCP_COUNT(tp->sk.st, OfoDrop);
+		tp->ev |= NST_EV_IN;
+		return TCP_V_DROP;
+	}
+	tcp_ack_measure(tp, seg);
+	tp->ack_pending = true; /* RFC 5681 4.2: tcp_ack_decide sees the gap */
 	TCP_COUNT(tp->sk.st, OfoQueue);
 	tp->rcv_ooopack++;
-	store(tp, seg);
+	note_fin(tp, seg);
+	if (seg->len && tcp_ooo_covers(tp, r)) {
+		TCP_COUNT(tp->sk.st, OfoMerge);
+		tcp_dsack_set(tp, r.from, r.to);
+	} else if (seg->len) {
+		tcp_ooo_dsack(tp, r);
+		if (keep(tp, seg) == TCP_V_DROP)
+			return TCP_V_DROP;
+	}
+	if (tp->ooo.n)
+		tcp_sack_out_add(tp, all);
 	return TCP_V_NEXT;
+}
+
+/* ---- where it falls ---- */
+
+/* The peer probes, or has not heard us: it shall hear soon. */
+static enum tcp_verdict refused(struct nst_tcp *tp)
+{
+	tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
+	tp->ack_pending = true;
+	return TCP_V_DROP;
 }
 
 /* Nothing new in it: an acknowledgement of ours was lost. */
 static enum tcp_verdict old_data(struct nst_tcp *tp, struct tcp_seg *seg)
 {
+	TCP_COUNT(tp->sk.st, DelayedACKLost);
+	tcp_ecn_dup_in(tp, seg);
 	tcp_dsack_set(tp, seg->seq, seg->end);
-	tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
-	tp->ack_now = true;
+	return refused(tp);
+}
+
+static enum tcp_verdict window_closed(struct nst_tcp *tp)
+{
+	TCP_COUNT(tp->sk.st, ZeroWindowDrop);
+	return refused(tp);
+}
+
+/* LINUX: behind the peer's FIN there is nothing; what is in front of it is a
+ * repetition. */
+static enum tcp_verdict after_fin(struct nst_tcp *tp, struct tcp_seg *seg)
+{
+	if (seq_lt(seg->seq, tp->rcv_nxt) && seq_le(seg->end, tp->rcv_nxt))
+		return old_data(tp, seg);
 	return TCP_V_DROP;
 }
 
-/* Keeps what is inside the window and in front of a known FIN. */
-static void trim(const struct nst_tcp *tp, struct tcp_seg *seg)
+static enum tcp_verdict place(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	struct seq edge = seq_max(tp->rcv_adv, tp->rcv_nxt);
+	uint32_t wnd = tcp_rcv_wnd(tp);
+	bool bare_fin = !seg->len && (seg->flags & TCP_FIN);
 
-	if (seq_gt(seq_add(seg->seq, seg->len), edge))
-		tcp_seg_trim_back(seg, edge);
-	if (!tp->fin_ooo)
-		return;
-	tcp_seg_trim_back(seg, seq_add(tp->fin_seq, 1));
-	if (seq_gt(seq_add(seg->seq, seg->len), tp->fin_seq))
-		tcp_seg_trim_back(seg, tp->fin_seq);
+	if (seq_eq(seg->seq, tp->rcv_nxt)) {
+		if (!wnd && !bare_fin)
+			return window_closed(tp);
+		return in_order(tp, seg);
+	}
+	if (seq_le(seg->end, tp->rcv_nxt))
+		return old_data(tp, seg);
+	if (seq_ge(seg->seq, seq_add(tp->rcv_nxt, wnd)))
+		return refused(tp);
+	if (seq_gt(seg->seq, tp->rcv_nxt))
+		return out_of_order(tp, seg);
+	tcp_dsack_set(tp, seg->seq, tp->rcv_nxt);
+	if (!wnd)
+		return window_closed(tp);
+	tcp_seg_trim_front(seg, (uint32_t)seq_diff(tp->rcv_nxt, seg->seq));
+	return in_order(tp, seg);
 }
 
 enum tcp_verdict tcp_in_text(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	bool had = seg->len || (seg->flags & TCP_FIN);
-
-	if (!had)
+	if (!seg->len && !(seg->flags & TCP_FIN))
 		return TCP_V_NEXT;
-	if (!tcp_in_states(tp, TCPF_RECEIVING) || tp->fin_rcvd) {
-		/* Behind the peer's FIN there is nothing: a repetition. */
-		tp->ack_now = true;
-		return TCP_V_DROP;
-	}
+	tp->dsack.to = tp->dsack.from;
+	if (!tcp_in_states(tp, TCPF_RECEIVING) || tp->fin_rcvd)
+		return after_fin(tp, seg);
 	if (nobody_reads(tp, seg))
 		return TCP_V_DROP;
-	if (seq_le(seg->end, tp->rcv_nxt))
-		return old_data(tp, seg);
-	trim(tp, seg);
-	if (!seg->len && !(seg->flags & TCP_FIN)) {
-		TCP_COUNT(tp->sk.st, RcvQDrop); /* beyond the window */
-		tp->ack_now = true;
-		return TCP_V_DROP;
-	}
-	if (seq_gt(seg->seq, tp->rcv_nxt))
-		return out_of_order(tp, seg);
-	if (seq_lt(seg->seq, tp->rcv_nxt)) {
-		tcp_dsack_set(tp, seg->seq, tp->rcv_nxt);
-		tp->ack_now = true;
-		tcp_seg_trim_front(seg,
-				   (uint32_t)seq_diff(tp->rcv_nxt, seg->seq));
-	}
-	return in_order(tp, seg);
+	trim_to_fin(tp, seg);
+	return place(tp, seg);
 }
 
 /* Eighth: the FIN, in order now. */
@@ -183,14 +268,17 @@ void tcp_in_fin(struct nst_tcp *tp)
 	tp->rcv_nxt = seq_add(tp->rcv_nxt, 1);
 	tp->fin_rcvd = true;
 	tp->fin_ooo = false;
-	tp->ack_now = true;
+	tp->ack_pending = true;
 	tcp_ooo_free(tp);
 	tp->ev |= NST_EV_FIN | NST_EV_IN;
 	switch (tp->state) {
 	case NST_TCP_ESTABLISHED:
 		tcp_set_state(tp, NST_TCP_CLOSE_WAIT);
+		/* LINUX: an answer, or a FIN of ours, may carry the ACK. */
+		tcp_pingpong_enter(tp);
 		break;
 	case NST_TCP_FIN_WAIT1: /* our FIN is not acknowledged yet */
+		tcp_send_ack(tp);
 		tcp_set_state(tp, NST_TCP_CLOSING);
 		break;
 	case NST_TCP_FIN_WAIT2:

@@ -45,21 +45,34 @@ static enum nst_err set_linger2(struct nst_tcp *tp, int64_t v)
 
 static enum nst_err set_quickack(struct nst_tcp *tp, int64_t v)
 {
-	tp->pingpong = !v;
-	if (v && tp->ack_pending)
-		tp->ack_now = true;
+	if (!v) {
+		tcp_pingpong_enter(tp);
+		return NST_OK;
+	}
+	tp->pingpong = 0;
+	if (!tp->ack_pending ||
+	    !tcp_in_states(tp, TCPF(ESTABLISHED) | TCPF(CLOSE_WAIT)))
+		return NST_OK;
+	tp->ack_pushed = (uint8_t)u32_max(tp->ack_pushed, 1);
+	tcp_ack_consumed(tp, 1);
+	/* LINUX: an even number: this ACK only. */
+	if (!(v & 1))
+		tcp_pingpong_enter(tp);
 	return NST_OK;
 }
 
 static enum nst_err set_clamp(struct nst_tcp *tp, int64_t v)
 {
-	if (v < 0 || (!v && tp->state != NST_TCP_CLOSE))
+	if (!v && tp->state != NST_TCP_CLOSE)
 		return NST_E_INVAL;
-	if (v > UINT32_MAX / 2)
-		v = UINT32_MAX / 2;
-	if (v && v < TCP_RCV_FLOOR / 2)
-		v = TCP_RCV_FLOOR / 2;
+	/* LINUX: a negative one is less than the least. */
+	if (v > INT32_MAX)
+		v = 0;
+	if (v)
+		v = u32_max((uint32_t)v, TCP_SOCK_MIN_RCVBUF / 2);
 	tp->conf.window_clamp = (uint32_t)v;
+	if (tcp_in_states(tp, TCPF_SYNCED))
+		tcp_wnd_set_clamp(tp, (uint32_t)v);
 	return NST_OK;
 }
 
@@ -87,7 +100,10 @@ static enum nst_err set_one(struct nst_tcp *tp, enum nst_opt opt, int64_t v)
 	case NST_TCP_MAXSEG:
 		return set_maxseg(tp, v);
 	case NST_TCP_KEEPIDLE:
-		return set_u32(&c->keepidle_s, v, 1, TCP_KEEP_S_MAX);
+		if (in_range(v, 1, TCP_KEEP_S_MAX) != NST_OK)
+			return NST_E_INVAL;
+		tcp_keep_set_idle(tp, (uint32_t)v);
+		return NST_OK;
 	case NST_TCP_KEEPINTVL:
 		return set_u32(&c->keepintvl_s, v, 1, TCP_KEEP_S_MAX);
 	case NST_TCP_KEEPCNT:
@@ -105,16 +121,18 @@ static enum nst_err set_one(struct nst_tcp *tp, enum nst_opt opt, int64_t v)
 		return set_u32(&c->user_timeout_ms, v, 0, INT32_MAX);
 	case NST_TCP_NOTSENT_LOWAT:
 		return set_u32(&c->notsent_lowat, v, 0, UINT32_MAX);
+	case NST_SO_KEEPALIVE:
+		tcp_keep_set(tp, v != 0);
+		return NST_E_NOPROTOOPT;
 	case NST_SO_SNDBUF: /* stored by the common half; fixed from now on */
 		c->sndbuf_set = true;
 		tcp_snd_limit_update(tp);
 		return NST_E_NOPROTOOPT;
 	case NST_SO_RCVBUF:
 		c->rcvbuf_set = true;
-		tcp_rcv_limit_update(tp);
 		return NST_E_NOPROTOOPT;
 	default:
-		return NST_E_NOPROTOOPT;
+		return tcp_fo_opt_set(tp, opt, v);
 	}
 }
 
@@ -161,31 +179,32 @@ enum nst_err tcp_opt_get(const struct nst_sock *s, enum nst_opt opt, int64_t *v)
 		*v = c->cork;
 		break;
 	case NST_TCP_QUICKACK:
-		*v = !tp->pingpong;
+		*v = !tcp_pingpong(tp);
 		break;
 	case NST_TCP_MAXSEG:
 		*v = get_maxseg(tp);
 		break;
 	case NST_TCP_KEEPIDLE:
-		*v = c->keepidle_s;
+		*v = tcp_keepidle_s(tp);
 		break;
 	case NST_TCP_KEEPINTVL:
-		*v = c->keepintvl_s;
+		*v = tcp_keepintvl_s(tp);
 		break;
 	case NST_TCP_KEEPCNT:
-		*v = c->keepcnt;
+		*v = tcp_keepcnt(tp);
 		break;
 	case NST_TCP_SYNCNT:
-		*v = c->syncnt ? c->syncnt : TCP_SYN_RETRIES;
+		*v = c->syncnt ? (int64_t)c->syncnt : TCP_CTL(tp, syn_retries);
 		break;
 	case NST_TCP_LINGER2:
-		*v = c->linger2_s ? c->linger2_s : TCP_FIN_TIMEOUT_S;
+		*v = c->linger2_s ? c->linger2_s : TCP_CTL(tp, fin_timeout);
 		break;
 	case NST_TCP_DEFER_ACCEPT:
 		*v = c->defer_s;
 		break;
 	case NST_TCP_WINDOW_CLAMP:
-		*v = c->window_clamp;
+		*v = tcp_in_states(tp, TCPF_SYNCED) ? tp->rmem.clamp
+						    : c->window_clamp;
 		break;
 	case NST_TCP_USER_TIMEOUT:
 		*v = c->user_timeout_ms;
@@ -197,7 +216,7 @@ enum nst_err tcp_opt_get(const struct nst_sock *s, enum nst_opt opt, int64_t *v)
 	case NST_IPV6_MTU:
 		return get_mtu(tp, v);
 	default:
-		return NST_E_NOPROTOOPT;
+		return tcp_fo_opt_get(tp, opt, v);
 	}
 	return NST_OK;
 }

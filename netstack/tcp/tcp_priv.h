@@ -901,13 +901,19 @@ static inline uint32_t tcp_in_flight(const struct nst_tcp *tp)
 }
 
 /* ---- tcp_out.c ---- */
+/* The next len bytes that were not sent, and the FIN if it fits. */
+NST_MUST_CHECK bool tcp_send_new(struct nst_tcp *tp, uint32_t len);
 void tcp_output(struct nst_tcp *tp);
 void tcp_output_now(struct nst_tcp *tp); /* small segments, too */
+/* Most segments of one packet. */
+uint32_t tcp_tso_segs(const struct nst_tcp *tp, uint32_t mss);
 /* Sends up to the window although it is smaller than a segment. */
 bool tcp_out_force(struct nst_tcp *tp);
 nst_time tcp_cork_deadline(const struct nst_tcp *tp);
 void tcp_cork_fire(struct nst_tcp *tp);
 uint32_t tcp_cur_mss(const struct nst_tcp *tp);
+/* Segments that a super-segment of mss bytes each may have now. */
+uint32_t tcp_tso_segs(const struct nst_tcp *tp, uint32_t mss);
 
 /* ---- tcp_ack.c: when to acknowledge ---- */
 void tcp_ack_data_in(struct nst_tcp *tp, const struct tcp_seg *seg);

@@ -83,8 +83,10 @@ void nst_tcp_rcv_consume(struct nst_tcp *tp, size_t bytes, nst_time now)
 	tcp_reap(st);
 	if (bytes > used - over)
 		bytes = used - over;
-	if (bytes)
+	if (bytes) {
+		tcp_rmem_consumed(tp, (uint32_t)bytes + over, used);
 		tp->rcv.head += bytes + over;
+	}
 	/* LINUX: the mark is forgotten once it was read past. */
 	if (tp->urg_valid && tp->urg_seen && seq_gt(head_seq(tp), tp->urg_seq))
 		tp->urg_valid = false;
