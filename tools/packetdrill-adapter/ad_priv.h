@@ -181,6 +181,8 @@ int open_bind(struct file *f, const struct sockaddr *a, socklen_t len);
 int open_listen(struct file *f, int backlog);
 int open_accept(struct file *f, struct sockaddr *a, socklen_t *len);
 int open_connect(struct file *f, const struct sockaddr *a, socklen_t len);
+/* Waits for the end of an attempt; `pending`: it is not there yet. */
+int open_connect_end(struct file *f, int pending);
 int open_shutdown(struct file *f, int how);
 /* The last descriptor is gone: FIN, RST, or a wait for SO_LINGER. */
 void open_close(struct file *f);
@@ -207,6 +209,12 @@ void cmsg_add(struct msghdr *m, size_t *used, int level, int type,
 	      const void *data, size_t bytes);
 /* MSG_ERRQUEUE of a stream. */
 ssize_t stream_errqueue(struct file *f, struct msghdr *m);
+
+/* ---- fastopen.c ---- */
+/* Opens, or lets the held SYN go, with as much as the SYN takes. Bytes sent,
+ * or -errno; -EINPROGRESS: only the SYN has left. */
+ssize_t fastopen_send(struct file *f, const struct msghdr *m, size_t total,
+		      int flags);
 
 /* ---- pipe.c ---- */
 int pipe_open(struct world *w, int fd[2]);

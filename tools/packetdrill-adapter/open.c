@@ -274,7 +274,7 @@ static int tell_failure(struct file *f)
 	return err ? -err : -ECONNABORTED;
 }
 
-static int connect_end(struct file *f, int pending)
+int open_connect_end(struct file *f, int pending)
 {
 	nst_time deadline = file_deadline(f, f->sndtimeo);
 
@@ -301,18 +301,23 @@ static int connect_stream(struct file *f, const struct nst_sockaddr *to)
 
 	if (f->conn == CONN_UP || f->listening)
 		return -EISCONN;
+	/* LINUX: a SYN that waits for data counts as a connection. */
+	if (f->conn == CONN_PENDING && nst_tcp_deferred(f->tcp))
+		return -EISCONN;
 	if (f->conn == CONN_PENDING)
-		return connect_end(f, -EALREADY);
+		return open_connect_end(f, -EALREADY);
 	f->so_error = 0;
 	e = nst_tcp_connect(f->tcp, to, f->w->now);
 	if (e != NST_OK && e != NST_E_INPROGRESS)
 		return -errno_of(e);
 	f->conn = CONN_PENDING;
 	f->opened = true;
+	if (nst_tcp_deferred(f->tcp))
+		return 0;
 	/* LINUX: on loopback, too, the first answer is EINPROGRESS. */
 	if (file_nonblock(f, 0))
 		return -EINPROGRESS;
-	return connect_end(f, -EINPROGRESS);
+	return open_connect_end(f, -EINPROGRESS);
 }
 
 int open_connect(struct file *f, const struct sockaddr *a, socklen_t len)

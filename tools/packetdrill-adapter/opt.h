@@ -72,5 +72,7 @@ int opt_set_inq(struct file *f, struct opt_io *io);
 int opt_get_inq(struct file *f, struct opt_io *io);
 int opt_set_ulp(struct file *f, struct opt_io *io);
 int opt_set_clamp(struct file *f, struct opt_io *io);
+int opt_set_fastopen_key(struct file *f, struct opt_io *io);
+int opt_get_fastopen_key(struct file *f, struct opt_io *io);
 
 #endif

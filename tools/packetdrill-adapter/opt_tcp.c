@@ -9,6 +9,7 @@
 #include "sentry/sock/tcp_info.h"
 
 #define CC_NAME_MAX 16 /* LINUX: TCP_CA_NAME_MAX */
+#define TFO_KEY 16     /* LINUX: TCP_FASTOPEN_KEY_LENGTH; two at most */
 
 int opt_get_tcp_info(struct file *f, struct opt_io *io)
 {
@@ -80,4 +81,18 @@ int opt_set_clamp(struct file *f, struct opt_io *io)
 		return rc;
 	return -errno_of(nst_sock_set(file_sock(f), NST_TCP_WINDOW_CLAMP,
 				      v < 0 ? 1 : v, f->w->now));
+}
+
+int opt_set_fastopen_key(struct file *f, struct opt_io *io)
+{
+	if (io->len != TFO_KEY && io->len != 2 * TFO_KEY)
+		return -EINVAL;
+	return -errno_of(
+	    nst_tcp_set_fastopen_keys(f->tcp, io->v, io->len / TFO_KEY));
+}
+
+int opt_get_fastopen_key(struct file *f, struct opt_io *io)
+{
+	io->len = (socklen_t)nst_tcp_fastopen_keys(f->tcp, io->v) * TFO_KEY;
+	return 0;
 }

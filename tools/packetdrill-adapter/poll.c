@@ -73,7 +73,10 @@ static uint32_t poll_stream(const struct file *f)
 		mask |= POLLHUP;
 	if (rd)
 		mask |= IN | POLLRDHUP;
-	if (st != NST_TCP_SYN_SENT && st != NST_TCP_SYN_RCVD) {
+	if (nst_tcp_deferred(f->tcp)) {
+		mask |= OUT; /* RFC 7413: the SYN waits for data */
+	} else if (st != NST_TCP_SYN_SENT &&
+		   (st != NST_TCP_SYN_RCVD || f->conn == CONN_UP)) {
 		if (readable(f))
 			mask |= IN;
 		if (wr || writable(f, st))

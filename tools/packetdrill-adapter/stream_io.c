@@ -18,6 +18,13 @@
 
 /* ---- sending ---- */
 
+/* LINUX: a child of Fast Open may send before its handshake is over. */
+static bool may_queue(const struct file *f, enum nst_tcp_state st)
+{
+	return st == NST_TCP_ESTABLISHED || st == NST_TCP_CLOSE_WAIT ||
+	       (st == NST_TCP_SYN_RCVD && f->conn == CONN_UP);
+}
+
 /* LINUX: sk_stream_wait_connect(). */
 static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 {
@@ -25,7 +32,7 @@ static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 		enum nst_tcp_state st = nst_tcp_state(f->tcp);
 		int err;
 
-		if (st == NST_TCP_ESTABLISHED || st == NST_TCP_CLOSE_WAIT)
+		if (may_queue(f, st))
 			return 0;
 		err = file_error(f);
 		if (err)
@@ -67,10 +74,8 @@ static int send_error(struct file *f)
 
 static bool may_send(const struct file *f)
 {
-	enum nst_tcp_state st = nst_tcp_state(f->tcp);
-
 	return !f->shut_wr && !file_error_peek(f) &&
-	       (st == NST_TCP_ESTABLISHED || st == NST_TCP_CLOSE_WAIT);
+	       may_queue(f, nst_tcp_state(f->tcp));
 }
 
 static ssize_t send_urgent(struct file *f, const struct msghdr *m, size_t at)
@@ -84,12 +89,12 @@ static ssize_t send_urgent(struct file *f, const struct msghdr *m, size_t at)
 }
 
 /* All of it, waiting for room; the last byte apart when it is urgent. */
-static ssize_t send_all(struct file *f, const struct msghdr *m, size_t total,
-			int flags)
+static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
+			size_t total, int flags)
 {
 	nst_time deadline = file_deadline(f, f->sndtimeo);
 	bool urgent = (flags & MSG_OOB) && total > 0;
-	size_t plain = total - urgent, done = 0;
+	size_t plain = total - urgent;
 
 	while (done < total) {
 		ssize_t n;
@@ -126,20 +131,25 @@ static void zerocopy_done(struct file *f)
 ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 {
 	ssize_t total = iov_bytes(m->msg_iov, m->msg_iovlen), n;
+	size_t early = 0;
 	int rc;
 
 	if (total < 0)
 		return total;
-	if (flags & MSG_FASTOPEN)
-		return -EOPNOTSUPP;
+	if ((flags & MSG_FASTOPEN) || nst_tcp_deferred(f->tcp)) {
+		n = fastopen_send(f, m, (size_t)total, flags);
+		if (n < 0 || n == total || file_nonblock(f, flags) || !f->tcp)
+			return n;
+		early = (size_t)n;
+	}
 	/* LINUX: a pending error is told before the state is looked at. */
 	rc = wait_connected(f, file_nonblock(f, flags),
 			    file_deadline(f, f->sndtimeo));
 	if (rc < 0)
-		return rc;
+		return early ? (ssize_t)early : rc;
 	if (total == 0)
 		return may_send(f) ? 0 : send_error(f);
-	n = send_all(f, m, (size_t)total, flags);
+	n = send_all(f, m, early, (size_t)total, flags);
 	if (n > 0 && (flags & MSG_ZEROCOPY) && f->zerocopy)
 		zerocopy_done(f);
 	return n;
