@@ -23,7 +23,7 @@
 #define TCP_RETRIES2 15      /* tcp_retries2 */
 #define TCP_ORPHAN_RETRIES 8 /* tcp_orphan_retries 0 means 8 */
 #define TCP_DUPTHRESH 3      /* tcp_reordering */
-#define TCP_CC_DEFAULT "reno" /* tcp_congestion_control */
+#define TCP_CC_DEFAULT "cubic" /* tcp_congestion_control */
 #define TCP_INIT_CWND 10     /* RFC 6928 */
 #define TCP_CWND_MAX 0x00ffffffu
 #define TCP_SSTHRESH_INFINITE 0x7fffffffu

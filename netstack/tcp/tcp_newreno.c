@@ -1,35 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slow start and congestion avoidance of RFC 5681, counted in segments as
- * Linux's "reno". */
-#include "netstack/tcp/tcp_priv.h"
+/*
+ * Slow start and congestion avoidance of RFC 5681, counted in segments as
+ * Linux's "reno". Its recovery (RFC 6582) is tcp_recovery.c's.
+ */
+#include "netstack/tcp/tcp_cc_priv.h"
 
 static void reno_init(struct nst_tcp *tp)
 {
 	tp->cwnd_cnt = 0;
 }
 
-static uint32_t slow_start(struct nst_tcp *tp, uint32_t pkts)
-{
-	uint32_t cwnd = u32_min(tp->cwnd + pkts, tp->ssthresh);
-
-	pkts -= cwnd - tp->cwnd;
-	tp->cwnd = u32_min(cwnd, TCP_CWND_MAX);
-	return pkts;
-}
-
 static void reno_cong_avoid(struct nst_tcp *tp, uint32_t pkts)
 {
 	if (!tcp_cc_is_limited(tp))
 		return;
-	if (tp->cwnd < tp->ssthresh)
-		pkts = slow_start(tp, pkts);
-	tp->cwnd_cnt += pkts;
-	while (tp->cwnd_cnt >= tp->cwnd && tp->cwnd < TCP_CWND_MAX) {
-		tp->cwnd_cnt -= tp->cwnd;
-		tp->cwnd++;
+	if (tcp_cc_in_slow_start(tp)) {
+		pkts = tcp_cc_slow_start(tp, pkts);
+		if (!pkts)
+			return;
 	}
+	tcp_cc_grow(tp, tp->cwnd, pkts);
 }
 
+/* RFC 5681 (4), with LINUX's window instead of FlightSize: the window is
+ * validated (tcp_cc_validate), so that the two do not drift apart. */
 static uint32_t reno_ssthresh(struct nst_tcp *tp)
 {
 	return u32_max(tp->cwnd / 2, 2);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which segment leaves next: congestion window, send window with silly window
- * avoidance (RFC 9293 3.8.6.2.1, as Linux does it: only whole segments fill a
- * window), Nagle with Minshall's change, cork and MSG_MORE. As many whole
- * segments as are allowed leave as one super-segment.
+ * Which segment leaves next: congestion window, departure time, send window
+ * with silly window avoidance (RFC 9293 3.8.6.2.1 as Linux does it), Nagle
+ * with Minshall's change, cork and MSG_MORE. As many whole segments as are
+ * allowed leave as one super-segment; a small one may wait for more.
+ *
+ * LINUX: autocorking (tcp_autocorking) holds small writes while packets of the
+ * flow wait in a device queue. Nothing of ours waits anywhere between two
+ * events, so that there is never a reason to.
  */
 #include "netstack/tcp/tcp_priv.h"
 
@@ -16,6 +20,7 @@ uint32_t tcp_cur_mss(const struct nst_tcp *tp)
 		blocks++;
 	blocks = u32_min(blocks, tp->ts_on ? 3 : 4);
 	opts = blocks ? 4 + 8 * blocks : 0;
+	opts += (uint32_t)tcp_accecn_opt_bytes(tp, blocks);
 	/* TCP_MSS_MIN leaves room for any options; a divisor must be sure. */
 	mss = tp->mss - u32_min(opts, tp->mss);
 	return mss ? mss : 1;
@@ -29,15 +34,23 @@ static uint32_t usable(const struct nst_tcp *tp)
 	return n > 0 ? (uint32_t)n : 0;
 }
 
+/* What one call of tcp_output found out. */
+struct outp {
+	uint32_t mss;
+	uint32_t max_segs; /* of one packet; 0: not computed yet */
+	bool cwnd_limited; /* the congestion window stopped us */
+	bool nagle_held;   /* a small segment waits for more data */
+};
+
 static bool corked(const struct nst_tcp *tp)
 {
-	return (tp->conf.cork || tp->more) && !tp->fin_queued;
+	return tp->conf.cork || tp->more;
 }
 
 /* Must a segment that is not full wait? RFC 9293 3.7.4, Minshall. */
 static bool hold_partial(const struct nst_tcp *tp)
 {
-	if (tp->fin_queued || (tp->snd_urg && seq_gt(tp->snd_up, tp->snd_nxt)))
+	if (tp->fin_queued || tp->nagle_push)
 		return false;
 	if (corked(tp))
 		return true;
@@ -46,34 +59,128 @@ static bool hold_partial(const struct nst_tcp *tp)
 	return seq_gt(tp->snd_sml, tp->snd_una);
 }
 
-/* Largest payload of one packet: whole segments below 64 KiB. */
-static uint32_t gso_max(const struct nst_tcp *tp, uint32_t mss)
+static bool urgent(const struct nst_tcp *tp)
 {
-	uint32_t max = 65535 - tcp_ip_hdr_bytes(tp) - 60;
+	return tp->snd_urg && seq_gt(tp->snd_up, tp->snd_una);
+}
 
-	return max > mss ? max - max % mss : mss;
+/* Bytes of that many segments; saturates. */
+static uint32_t bytes_of(const struct nst_tcp *tp, uint32_t segs)
+{
+	uint64_t n = (uint64_t)segs * tp->mss;
+
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/* ---- the size of packets ---- */
+
+/* LINUX: 64 KiB less the largest headers. */
+#define GSO_BYTES 65215u
+
+/* LINUX: a peer with a small window gets it in two pieces at least. */
+static uint32_t goal(const struct nst_tcp *tp, uint32_t mss)
+{
+	uint32_t half =
+	    tp->max_wnd > TCP_MSS_DEFAULT ? tp->max_wnd / 2 : tp->max_wnd;
+	uint32_t bytes = GSO_BYTES;
+
+	if (half && half < bytes)
+		bytes = u32_max(half, 68 - TCP_HDR_BYTES);
+	return bytes > mss ? bytes - bytes % mss : mss;
+}
+
+/*
+ * Segments of one packet: what a millisecond of the rate makes, more on short
+ * paths (where ACKs come soon anyhow), so that slow flows do not burst.
+ */
+uint32_t tcp_tso_segs(const struct nst_tcp *tp, uint32_t mss)
+{
+	uint64_t bytes = tcp_pace_rate(tp) >> 10;
+	uint64_t rtt_us = (uint64_t)tp->min_rtt / NST_US;
+	uint64_t halvings =
+	    rtt_us >> u32_min(63, (uint32_t)TCP_CTL(tp, tso_rtt_log));
+	uint32_t least = (uint32_t)TCP_CTL(tp, min_tso_segs);
+
+	if (tp->cc->min_tso_segs)
+		least = tp->cc->min_tso_segs(tp);
+	if (tp->min_rtt && halvings < 32 && bytes < GSO_BYTES)
+		bytes += GSO_BYTES >> halvings;
+	if (bytes > GSO_BYTES)
+		bytes = GSO_BYTES;
+	return u32_max(u32_max((uint32_t)bytes / mss, least), 1);
+}
+
+/*
+ * LINUX: tcp_tso_should_defer: more than one segment could leave, but not as
+ * many as one packet may have. Wait for the next ACK if it comes soon and
+ * little of the window is open.
+ */
+static bool defer(const struct nst_tcp *tp, struct outp *o, uint32_t len,
+		  bool tail)
+{
+	nst_time now = tp->sk.st->now;
+	uint32_t cong = bytes_of(tp, tp->cwnd - tcp_in_flight(tp));
+	uint32_t wnd = usable(tp), limit = u32_min(cong, wnd);
+	uint32_t div = (uint32_t)TCP_CTL(tp, tso_win_divisor);
+	nst_time ack_in;
+
+	if (tp->ca_state >= TCP_CA_RECOVERY || !tp->sents.n ||
+	    now - tp->pace.next > NST_MS)
+		return false;
+	if (limit / tp->mss >= o->max_segs || (!tail && limit >= len))
+		return false;
+	if (div ? limit >= u32_min(tp->snd_wnd, bytes_of(tp, tp->cwnd)) / div
+		: limit > 3 * tp->mss)
+		return false;
+	ack_in = tcp_sent_at(tp, 0)->when + tp->srtt / 8 - now;
+	if (ack_in > t_min(tp->srtt / 16, NST_MS))
+		return false;
+	if (cong < wnd && cong <= len) {
+		o->cwnd_limited = true;
+		return true;
+	}
+	return (cong >= wnd && wnd <= len) || !tp->fin_queued;
+}
+
+/* ---- how much may leave now ---- */
+
+/* Of len bytes, more than one segment: those that fill the quota, or end
+ * where the window does or the data, if a partial segment may leave. */
+static uint32_t split_point(const struct nst_tcp *tp, const struct outp *o,
+			    uint32_t len, uint32_t quota)
+{
+	uint32_t part;
+
+	if (urgent(tp))
+		return o->mss;
+	len = u32_min(len, usable(tp));
+	if (len / o->mss >= quota)
+		return quota * o->mss;
+	part = len % o->mss;
+	return part && hold_partial(tp) ? len - part : len;
 }
 
 /* Payload bytes that may leave now; 0: none. */
-static uint32_t choose(struct nst_tcp *tp, uint32_t quota)
+static uint32_t choose(struct nst_tcp *tp, struct outp *o, uint32_t quota)
 {
-	uint32_t unsent = tcp_unsent(tp), mss = tcp_cur_mss(tp);
-	uint32_t wnd = usable(tp), len, part;
+	uint32_t unsent = tcp_unsent(tp), len;
+	bool tail;
 
-	if (!unsent || !wnd || u32_min(unsent, mss) > wnd)
+	if (!unsent || u32_min(unsent, o->mss) > usable(tp))
 		return 0;
-	len = u32_min(unsent, u32_min(wnd, gso_max(tp, mss)));
-	if (len / mss >= quota)
-		len = quota * mss;
-	part = len % mss;
-	if (!part)
-		return len;
-	if (len < unsent || hold_partial(tp)) {
-		if (len == unsent && corked(tp) && !tp->cork_since)
-			tp->cork_since = tp->sk.st->now;
-		len -= part;
+	if (unsent <= o->mss) {
+		if (unsent == o->mss || urgent(tp) || !hold_partial(tp))
+			return unsent;
+		o->nagle_held = true;
+		return 0;
 	}
-	return len;
+	if (!o->max_segs)
+		o->max_segs = tcp_tso_segs(tp, o->mss);
+	len = u32_min(unsent, goal(tp, o->mss));
+	tail = len == unsent;
+	if (len > o->mss && defer(tp, o, len, tail))
+		return 0;
+	return split_point(tp, o, len, u32_min(quota, o->max_segs));
 }
 
 static bool covers_push(const struct nst_tcp *tp, struct seq end)
@@ -88,7 +195,14 @@ static bool fin_fits(const struct nst_tcp *tp, uint32_t len)
 	       usable(tp) > len;
 }
 
-static bool send_new(struct nst_tcp *tp, uint32_t len)
+static void count_new(struct nst_tcp *tp)
+{
+	const struct tcp_sent *r = tcp_sent_at(tp, tp->sents.n - 1);
+
+	tp->sk.st->count.TcpOrigDataSent += r->pcount;
+}
+
+bool tcp_send_new(struct nst_tcp *tp, uint32_t len)
 {
 	bool fin = fin_fits(tp, len);
 	struct seq end = seq_add(tp->snd_nxt, len);
@@ -98,46 +212,73 @@ static bool send_new(struct nst_tcp *tp, uint32_t len)
 		flags |= TCP_PSH;
 	if (!tcp_xmit_data(tp, tp->snd_nxt, len, flags))
 		return false;
-	if (!tp->packets_out)
-		tp->rto_base = tp->sk.st->now;
-	tcp_sent_push(tp, tp->snd_nxt, len + fin);
+	/* A super-segment has PSH anyhow (tcp_xmit_data). */
+	tcp_sent_push(tp, tp->snd_nxt, len + fin,
+		      (flags & TCP_PSH) || len > tcp_cur_mss(tp));
+	count_new(tp);
 	tp->snd_nxt = seq_add(end, fin);
 	if (len % tcp_cur_mss(tp))
 		tp->snd_sml = tp->snd_nxt;
-	if (len)
-		tp->last_data_sent = tp->sk.st->now;
-	if (!tcp_unsent(tp))
-		tp->cork_since = 0;
 	return true;
 }
 
-static bool send_more(struct nst_tcp *tp, bool *limited)
+/* LINUX: never more than half a window in one packet, so that ACKs of one
+ * half arrive while the other is on its way. */
+static uint32_t cwnd_quota(const struct nst_tcp *tp)
 {
-	uint32_t flight = tcp_in_flight(tp), len;
+	uint32_t flight = tcp_in_flight(tp);
 
-	if (flight >= tp->cwnd) {
-		*limited = true;
+	if (flight >= tp->cwnd)
+		return 0;
+	return u32_min(u32_max(tp->cwnd / 2, 1), tp->cwnd - flight);
+}
+
+static bool send_more(struct nst_tcp *tp, struct outp *o)
+{
+	uint32_t quota = cwnd_quota(tp), len;
+
+	if (!quota || tcp_pace_wait(tp))
 		return false;
-	}
-	len = choose(tp, tp->cwnd - flight);
+	len = choose(tp, o, quota);
 	if (!len && !fin_fits(tp, 0))
 		return false;
-	return send_new(tp, len);
+	return tcp_send_new(tp, len);
 }
 
 void tcp_output(struct nst_tcp *tp)
 {
-	bool limited = false, sent = false;
+	struct outp o = {0};
+	enum tcp_mtup_verdict probe;
+	bool sent = false;
 
-	if (!tcp_in_states(tp, TCPF_SENDING) || !tp->path_ok)
+	/* Retransmissions may be what waits. */
+	tp->pace.blocked = tp->pace.blocked && tp->lost_out > tp->retrans_out;
+	if (!tcp_may_send(tp) || !tp->path_ok)
 		return;
-	if (tp->lost_out)
-		tcp_recovery_xmit(tp);
-	while (tcp_send_pending(tp) && send_more(tp, &limited))
+	tcp_path_check(tp);
+	o.mss = tcp_cur_mss(tp);
+	probe = tcp_mtup_probe(tp);
+	sent = probe == TCP_MTUP_SENT;
+	while (probe != TCP_MTUP_WAIT && tcp_send_pending(tp) &&
+	       send_more(tp, &o))
 		sent = true;
-	limited = limited || tcp_in_flight(tp) >= tp->cwnd;
-	if (sent || limited)
-		tcp_cc_validate(tp, limited);
+	if (tcp_in_flight(tp) >= tp->cwnd)
+		o.cwnd_limited = true;
+	if (sent || o.cwnd_limited)
+		tcp_cc_validate(tp, o.cwnd_limited);
+	if (!o.nagle_held || tp->packets_out)
+		tp->cork_since = 0;
+	else if (!tp->cork_since)
+		tp->cork_since = tp->sk.st->now;
+}
+
+void tcp_output_now(struct nst_tcp *tp)
+{
+	bool push = tp->nagle_push;
+
+	tp->nagle_push = true;
+	tcp_output(tp);
+	tp->nagle_push = push;
 }
 
 bool tcp_out_force(struct nst_tcp *tp)
@@ -145,24 +286,25 @@ bool tcp_out_force(struct nst_tcp *tp)
 	uint32_t len =
 	    u32_min(tcp_unsent(tp), u32_min(usable(tp), tcp_cur_mss(tp)));
 
-	if (!tcp_in_states(tp, TCPF_SENDING) || (!len && !fin_fits(tp, 0)))
+	if (!tcp_may_send(tp) || (!len && !fin_fits(tp, 0)))
 		return false;
-	return send_new(tp, len);
+	if (len) /* LINUX: pushed, whatever comes behind it */
+		tp->push_seq = seq_max(tp->push_seq, seq_add(tp->snd_nxt, len));
+	return tcp_send_new(tp, len);
 }
 
-/* LINUX: a held partial segment leaves after 200 ms, tcp(7) TCP_CORK. */
+/* LINUX: what is corked leaves when nothing was in flight for the time of a
+ * window probe: 200 ms, or the RTO when that is longer. */
 nst_time tcp_cork_deadline(const struct nst_tcp *tp)
 {
 	if (!tp->cork_since || !tcp_in_states(tp, TCPF_SENDING) ||
 	    !tcp_unsent(tp))
 		return NST_NEVER;
-	return tp->cork_since + TCP_CORK_TIME;
+	return tp->cork_since + t_max(tp->rto, TCP_CORK_TIME);
 }
 
 void tcp_cork_fire(struct nst_tcp *tp)
 {
 	tp->cork_since = 0;
-	tp->more = false;
-	if (tcp_in_flight(tp) < tp->cwnd)
-		tcp_out_force(tp);
+	tcp_out_force(tp);
 }

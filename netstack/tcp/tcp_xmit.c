@@ -54,9 +54,9 @@ static void set_csum(struct nst_pkt *pkt, const struct nst_addr *src,
 	pkt->csum_off = 16;
 }
 
-static void count_out(struct nst_stack *st, uint8_t flags)
+static void count_out(struct nst_stack *st, uint8_t flags, uint32_t segs)
 {
-	TCP_COUNT(st, OutSegs);
+	st->count.TcpOutSegs += segs;
 	if (flags & TCP_RST)
 		TCP_COUNT(st, OutRsts);
 }
@@ -76,14 +76,25 @@ static struct ip_out conn_out(struct nst_tcp *tp)
 	return out;
 }
 
+/* Segments that the link will make of it. */
+static uint32_t segs_of(const struct nst_pkt *pkt, uint32_t len)
+{
+	return pkt->gso_size ? (len + pkt->gso_size - 1) / pkt->gso_size : 1;
+}
+
 /* An error is a loss like any other: counted below, repaired by a timer. */
-static void send_conn(struct nst_tcp *tp, struct nst_pkt *pkt, uint8_t flags)
+static void send_conn(struct nst_tcp *tp, struct nst_pkt *pkt, uint8_t flags,
+		      uint32_t len)
 {
 	struct ip_out out = conn_out(tp);
+	uint32_t segs = segs_of(pkt, len);
 
 	set_csum(pkt, &tp->sk.local.addr, &tp->sk.remote.addr);
-	count_out(tp->sk.st, flags);
-	tp->segs_out++;
+	count_out(tp->sk.st, flags, segs);
+	tp->segs_out += segs;
+	if (len)
+		tp->data_segs_out += segs;
+	tcp_pace_sent(tp, len);
 	if (flags & TCP_ACK)
 		tcp_ack_sent(tp);
 	ip_send(tp->sk.st, &tp->path, &out, pkt);
@@ -136,7 +147,7 @@ void tcp_xmit_bare(struct nst_tcp *tp, struct seq seq, uint8_t flags)
 		tp->sk.st->count.PktNoMemory++;
 		return;
 	}
-	send_conn(tp, pkt, flags);
+	send_conn(tp, pkt, flags, 0);
 }
 
 static bool ref_ring(const struct nst_tcp *tp, struct nst_pkt *pkt,
@@ -167,6 +178,14 @@ static void mark_gso(const struct nst_tcp *tp, struct nst_pkt *pkt,
 	pkt->gso_ace = tp->ecn.mode == TCP_ECN_ACCURATE;
 }
 
+static void note_data(struct nst_tcp *tp)
+{
+	if (tp->cc->event && !tcp_in_flight(tp))
+		tp->cc->event(tp, TCP_CE_TX_START);
+	tp->last_data_sent = tp->sk.st->now;
+	tcp_ack_data_out(tp);
+}
+
 bool tcp_xmit_data(struct nst_tcp *tp, struct seq seq, uint32_t len,
 		   uint8_t flags)
 {
@@ -175,6 +194,9 @@ bool tcp_xmit_data(struct nst_tcp *tp, struct seq seq, uint32_t len,
 
 	if (!tp->path_ok)
 		return false;
+	/* LINUX: whoever merges segments need not wait for more of them. */
+	if (len > tcp_cur_mss(tp))
+		flags |= TCP_PSH;
 	fill_hdr(tp, &h, flags);
 	fill_urgent(tp, &h);
 	tcp_ecn_out(tp, &h, len);
@@ -186,11 +208,9 @@ bool tcp_xmit_data(struct nst_tcp *tp, struct seq seq, uint32_t len,
 	}
 	mark_gso(tp, pkt, len, &h);
 	tp->bytes_sent += len;
-	if (len) {
-		tp->data_segs_out++;
-		tcp_ack_data_out(tp);
-	}
-	send_conn(tp, pkt, flags);
+	if (len)
+		note_data(tp);
+	send_conn(tp, pkt, flags, len);
 	return true;
 }
 
@@ -227,7 +247,7 @@ bool tcp_send_syn_data(struct nst_tcp *tp, uint32_t len)
 		nst_pkt_free(pkt);
 		return false;
 	}
-	send_conn(tp, pkt, flags);
+	send_conn(tp, pkt, flags, 0);
 	return true;
 }
 
@@ -270,6 +290,6 @@ void tcp_xmit_stateless(struct nst_stack *st, const struct flow_key *key,
 		return;
 	}
 	set_csum(pkt, &key->local, &key->remote);
-	count_out(st, h->flags);
+	count_out(st, h->flags, 1);
 	ip_send(st, &path, &out, pkt);
 }
