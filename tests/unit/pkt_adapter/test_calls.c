@@ -318,6 +318,82 @@ Test(calls, urgent_is_read_once)
 	cr_assert_eq(CALL(recv, fd, b, 8, 0), 2);
 }
 
+/* ---- data in the SYN, RFC 7413 ---- */
+
+static ssize_t fast_send(int fd, const char *text)
+{
+	struct sockaddr_in to = peer_addr("192.0.2.1", PEER_PORT);
+
+	return CALL(sendto, fd, text, strlen(text), MSG_FASTOPEN,
+		    (struct sockaddr *)&to, sizeof(to));
+}
+
+Test(calls, fastopen_asks_for_a_cookie)
+{
+	int fd = CALL(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	FAILS(EINVAL, CALL(send, fd, "x", 1, MSG_FASTOPEN));
+	FAILS(EINPROGRESS, fast_send(fd, "hello"));
+	cr_assert(peer_take(&peer, &s));
+	cr_assert_eq(s.flags, SYN);
+	cr_assert_eq(s.bytes, 0);
+	FAILS(EALREADY, fast_send(fd, "hello"));
+	cr_assert_eq(mask(fd), 0);
+	FAILS(EISCONN, fast_send(established(), "hello"));
+}
+
+Test(calls, fastopen_without_cookies)
+{
+	int fd = CALL(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	cr_assert_eq(set(fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE, 1), 0);
+	cr_assert_eq(fast_send(fd, "hello"), 5);
+	cr_assert(peer_take(&peer, &s));
+	cr_assert_eq(s.flags, SYN);
+	cr_assert_eq(s.bytes, 5);
+	peer.sport = PEER_PORT;
+	peer.dport = s.sport;
+	peer_send(&peer, SYN | ACK, NULL, 0);
+	cr_assert_eq(mask(fd), POLLOUT);
+	cr_assert_eq(get(fd, SOL_SOCKET, SO_ERROR), 0);
+}
+
+Test(calls, fastopen_connect)
+{
+	struct sockaddr_in to = peer_addr("192.0.2.1", PEER_PORT);
+	int fd = CALL(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	cr_assert_eq(set(fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE, 1), 0);
+	cr_assert_eq(set(fd, SOL_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+	cr_assert_eq(CALL(connect, fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	cr_assert_eq(mask(fd), POLLOUT);
+	FAILS(EISCONN, CALL(connect, fd, (struct sockaddr *)&to, sizeof(to)));
+	cr_assert_eq(CALL(write, fd, "hello", 5), 5);
+	cr_assert(peer_take(&peer, &s));
+	cr_assert_eq(s.flags, SYN);
+	cr_assert_eq(s.bytes, 5);
+	cr_assert_eq(mask(fd), 0);
+	FAILS(EALREADY, CALL(connect, fd, (struct sockaddr *)&to, sizeof(to)));
+	FAILS(EAGAIN, CALL(write, fd, "more", 4));
+}
+
+Test(calls, fastopen_keys)
+{
+	int fd = CALL(socket, AF_INET, SOCK_STREAM, 0);
+	uint8_t key[32], got[64];
+	socklen_t len = sizeof(got);
+
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i;
+	FAILS(EINVAL, CALL(setsockopt, fd, SOL_TCP, TCP_FASTOPEN_KEY, key, 15));
+	cr_assert_eq(CALL(setsockopt, fd, SOL_TCP, TCP_FASTOPEN_KEY, key, 32),
+		     0);
+	cr_assert_eq(CALL(getsockopt, fd, SOL_TCP, TCP_FASTOPEN_KEY, got, &len),
+		     0);
+	cr_assert_eq(len, 32);
+	cr_assert_arr_eq(got, key, 32);
+}
+
 /* ---- options ---- */
 
 Test(calls, option_lengths)
