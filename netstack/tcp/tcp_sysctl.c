@@ -56,12 +56,22 @@ static bool space(char c)
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* One decimal number; false: none or too large. Moves *p behind it. */
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+}
+
+/* One number, decimal or 0x; false: none or too large. Moves *p behind it. */
 static bool number(const char **p, int64_t *out)
 {
 	const char *s = *p;
 	bool neg = false;
 	int64_t v = 0;
+	int base = 10;
 
 	while (space(*s))
 		s++;
@@ -71,10 +81,14 @@ static bool number(const char **p, int64_t *out)
 	}
 	if (*s < '0' || *s > '9')
 		return false;
-	for (; *s >= '0' && *s <= '9'; s++) {
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X') && digit(s[2]) < 16) {
+		base = 16; /* LINUX: as strtoul reads it */
+		s += 2;
+	}
+	for (; digit(*s) < base; s++) {
 		if (v > UINT32_MAX)
 			return false;
-		v = v * 10 + (*s - '0');
+		v = v * base + digit(*s);
 	}
 	*out = neg ? -v : v;
 	*p = s;
@@ -148,7 +162,12 @@ static enum nst_err set_int(struct tcp_sysctl *ctl, const struct row *r,
 {
 	int64_t v;
 
-	if (!number(&value, &v) || !at_end(value) || v < r->min || v > r->max)
+	if (!number(&value, &v) || !at_end(value))
+		return NST_E_INVAL;
+	/* LINUX: this one is unsigned, and all ones by default. */
+	if (v == UINT32_MAX && same(r->name, "tcp_notsent_lowat"))
+		v = INT_MAX;
+	if (v < r->min || v > r->max)
 		return NST_E_INVAL;
 	*(int32_t *)(void *)((uint8_t *)ctl + r->off) = (int32_t)v;
 	return NST_OK;
