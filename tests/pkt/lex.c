@@ -240,6 +240,12 @@ static void word(struct lexer *lx, struct token *t)
 		if (strcmp(d->name, t->text) != 0)
 			continue;
 		t->text = d->value;
+		if (*d->value != '\0' &&
+		    strspn(d->value, "0123456789") == len) {
+			t->kind = T_INT;
+			t->num = strtoll(d->value, NULL, 10);
+			return;
+		}
 		if (len < 2 || (q != '"' && q != '`'))
 			return;
 		t->kind = q == '"' ? T_STRING : T_BACKQUOTED;
