@@ -340,8 +340,8 @@ static int32_t update_counter(uint32_t *n, uint32_t wire, uint8_t cp)
  * under the codepoint that moved last, if only that one did. True: the change
  * of the CE counter may be relied on.
  */
-static bool take_option(struct tcp_ecn *e, const struct tcp_accecn_opt *o,
-			uint32_t bytes)
+static bool take_counters(struct tcp_ecn *e, const struct tcp_accecn_opt *o,
+			  uint32_t bytes)
 {
 	uint8_t guess = e->guess;
 	bool sure = guess, ambiguous = false, moved = false;
@@ -367,6 +367,26 @@ static bool take_option(struct tcp_ecn *e, const struct tcp_accecn_opt *o,
 	if (ambiguous)
 		e->guess = 0;
 	return sure && !ambiguous;
+}
+
+/* RFC 9768 3.2.3.2: the first option may come late, but not when 24 bits could
+ * have wrapped unseen; a mangled one ends it. */
+static bool take_option(struct nst_tcp *tp, const struct tcp_seg *seg,
+			uint32_t bytes)
+{
+	struct tcp_ecn *e = &tp->ecn;
+
+	if (e->fail & TCP_ECN_OPT_RECV)
+		return false;
+	if (seg->accecn.present && e->opt_seen < TCP_ECN_OPT_COUNTERS)
+		e->opt_seen = tcp_accecn_opt_state(seg);
+	else if (!e->opt_seen && tp->bytes_sent >= COUNTER_MASK >> 1)
+		e->opt_seen = TCP_ECN_OPT_ZEROED;
+	if (e->opt_seen == TCP_ECN_OPT_ZEROED) {
+		e->fail |= TCP_ECN_OPT_RECV;
+		return false;
+	}
+	return take_counters(e, &seg->accecn, bytes);
 }
 
 static void average(struct tcp_ecn *e, uint32_t pkts)
@@ -433,7 +453,7 @@ uint32_t tcp_accecn_ack(struct nst_tcp *tp, const struct tcp_seg *seg,
 	 * of order must not count again, RFC 9768 3.2.2.5.1. */
 	if (e->opening || (!pkts && !e->ts_newer))
 		return 0;
-	sure = take_option(e, &seg->accecn, bytes);
+	sure = take_option(tp, seg, bytes);
 	average(e, pkts);
 	if (first_ace_broken(tp, seg))
 		return 0;

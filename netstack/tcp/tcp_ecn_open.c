@@ -56,6 +56,9 @@ static void syn_out(struct nst_tcp *tp, struct tcp_out_hdr *h)
 	}
 	if (e->mode == TCP_ECN_OFF)
 		return;
+	/* LINUX: the time-out of a SYN is one of congestion, too. */
+	if (tp->hs_n)
+		tcp_ecn_queue_cwr(tp);
 	e->tx = e->syn_out;
 	if (fell_back(tp))
 		return;
