@@ -143,8 +143,9 @@ struct file {
 	bool inq_cmsg;               /* TCP_INQ */
 	bool zerocopy;               /* SO_ZEROCOPY */
 	uint32_t zc_next;            /* number of the next MSG_ZEROCOPY send */
+	struct zc_send *zc_sends;    /* zerocopy.c */
+	uint64_t written;            /* bytes given to the stream */
 	struct err_entry *errq, **errq_tail;
-	uint32_t seen; /* enum nst_event since an epoll looked last */
 
 	struct ep_item *items; /* epoll, in the order of readiness */
 	struct pipe_buf *pipe; /* pipes */
@@ -215,6 +216,13 @@ ssize_t stream_errqueue(struct file *f, struct msghdr *m);
  * or -errno; -EINPROGRESS: only the SYN has left. */
 ssize_t fastopen_send(struct file *f, const struct msghdr *m, size_t total,
 		      int flags);
+
+/* ---- zerocopy.c ---- */
+/* A MSG_ZEROCOPY send was queued, up to f->written. */
+void zerocopy_sent(struct file *f);
+/* Packets or time may have ended some: tells. */
+void zerocopy_scan(struct world *w);
+void zerocopy_drop(struct file *f);
 
 /* ---- pipe.c ---- */
 int pipe_open(struct world *w, int fd[2]);

@@ -67,6 +67,7 @@ static size_t send_syn(struct file *f, const struct msghdr *m, size_t total)
 		n += iov_copy_in(m, n, iov[i].p,
 				 iov[i].len < total - n ? iov[i].len
 							: total - n);
+	f->written += n;
 	nst_tcp_snd_commit(f->tcp, n, false, f->w->now);
 	return n;
 }

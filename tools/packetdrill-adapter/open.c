@@ -254,6 +254,8 @@ static void reset_socket(struct file *f)
 	f->shut_rd = false;
 	f->shut_wr = false;
 	f->w->events = true;
+	zerocopy_scan(f->w);
+	f->written = 0;
 }
 
 static int disconnect(struct file *f)

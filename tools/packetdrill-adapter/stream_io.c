@@ -60,6 +60,7 @@ static size_t queue(struct file *f, const struct msghdr *m, size_t at,
 							     : total - at - n);
 	if (room == 0 || n == 0)
 		return 0;
+	f->written += n;
 	/* What is to follow in this call follows at once. */
 	nst_tcp_snd_commit(f->tcp, n, more || at + n < total, f->w->now);
 	return n;
@@ -85,6 +86,7 @@ static ssize_t send_urgent(struct file *f, const struct msghdr *m, size_t at)
 
 	(void)iov_copy_in(m, at, &c, 1);
 	e = nst_tcp_snd_urgent(f->tcp, c, f->w->now);
+	f->written += e == NST_OK;
 	return e == NST_OK ? 1 : -errno_of(e);
 }
 
@@ -118,14 +120,11 @@ static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
 	return (ssize_t)done;
 }
 
-/* LINUX: MSG_ZEROCOPY without pages to pin is a copy, and says so. */
-static void zerocopy_done(struct file *f)
+static ssize_t sent(struct file *f, ssize_t n, int flags)
 {
-	struct err_entry e = {.origin = SO_EE_ORIGIN_ZEROCOPY,
-			      .code = SO_EE_CODE_ZEROCOPY_COPIED};
-
-	e.info = e.data = f->zc_next++;
-	file_errq_add(f, &e);
+	if (n > 0 && (flags & MSG_ZEROCOPY) && f->zerocopy)
+		zerocopy_sent(f);
+	return n;
 }
 
 ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
@@ -138,9 +137,11 @@ ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 		return total;
 	if ((flags & MSG_FASTOPEN) || nst_tcp_deferred(f->tcp)) {
 		n = fastopen_send(f, m, (size_t)total, flags);
-		if (n < 0 || n == total || file_nonblock(f, flags) || !f->tcp)
+		if (n < 0)
 			return n;
 		early = (size_t)n;
+		if (n == total || file_nonblock(f, flags) || !f->tcp)
+			return sent(f, n, flags);
 	}
 	/* LINUX: a pending error is told before the state is looked at. */
 	rc = wait_connected(f, file_nonblock(f, flags),
@@ -149,10 +150,7 @@ ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 		return early ? (ssize_t)early : rc;
 	if (total == 0)
 		return may_send(f) ? 0 : send_error(f);
-	n = send_all(f, m, early, (size_t)total, flags);
-	if (n > 0 && (flags & MSG_ZEROCOPY) && f->zerocopy)
-		zerocopy_done(f);
-	return n;
+	return sent(f, send_all(f, m, early, (size_t)total, flags), flags);
 }
 
 /* ---- receiving ---- */
