@@ -80,6 +80,14 @@ enum nst_opt {
 	NST_TCP_WINDOW_CLAMP,
 	NST_TCP_USER_TIMEOUT, /* milliseconds */
 	NST_TCP_NOTSENT_LOWAT,
+	NST_TCP_THIN_LINEAR_TIMEOUTS,
+	NST_TCP_THIN_DUPACK,
+	NST_TCP_INQ, /* the embedder tells each reader what is queued */
+	NST_TCP_SAVE_SYN,
+	NST_TCP_RTO_MAX_MS,
+	NST_TCP_RTO_MIN_US,
+	NST_TCP_DELACK_MAX_US,
+	NST_TCP_TIMESTAMP, /* get only: the clock of our timestamps */
 	NST_TCP_FASTOPEN,           /* passive: how many at once */
 	NST_TCP_FASTOPEN_CONNECT,   /* active: connect waits for data */
 	NST_TCP_FASTOPEN_NO_COOKIE, /* both */

@@ -150,6 +150,11 @@ struct nst_tcp_info {
 	uint64_t pacing_rate, max_pacing_rate, delivery_rate;
 	uint64_t busy_time, rwnd_limited, sndbuf_limited;
 	uint32_t delivered, delivered_ce, reord_seen;
+	uint32_t rehash; /* repaths after time-outs: none, there is no hash */
+	uint32_t total_rto, total_rto_recoveries;
+	nst_time total_rto_time;
+	bool app_limited;            /* delivery_rate is the application's */
+	uint8_t fastopen_client_fail; /* enum tcp_fo_fail */
 	/* RFC 9768, as Linux 6.18 shows it; bytes of payload */
 	uint32_t received_ce;
 	uint32_t delivered_e1_bytes, delivered_e0_bytes, delivered_ce_bytes;
@@ -166,6 +171,11 @@ const char *nst_tcp_cc(const struct nst_tcp *tp);
  * the control has nothing to say. */
 size_t nst_tcp_cc_info(const struct nst_tcp *tp, nst_time now, void *out,
 		       size_t cap);
+
+/* The headers of the SYN that made this connection (TCP_SAVE_SYN): bytes put
+ * into out, 0 when there are none or cap is too small. drop: forgets them. */
+size_t nst_tcp_saved_syn(const struct nst_tcp *tp, void *out, size_t cap);
+void nst_tcp_saved_syn_drop(struct nst_tcp *tp);
 
 /* For diagnostics: the pending timer's kind as in /proc/net/tcp ("tr" column:
  * 0 none 1 retransmit 2 keepalive 3 time-wait 4 probe) and its deadline. */

@@ -154,8 +154,8 @@ nst_time tcp_delack_max(const struct nst_tcp *tp)
 	if (tp->conf.delack_max_us)
 		max = tp->conf.delack_max_us * NST_US;
 	/* Earlier than the peer's retransmission, if it counts as we do. */
-	rto_min = TCP_CTL(tp, rto_min_us) * NST_US;
-	return t_min(max, t_max(rto_min, 2 * NST_MS) - NST_MS);
+	rto_min = tcp_rto_min(tp);
+	return t_min(max, t_max(rto_min, 2 * TCP_TICK) - TCP_TICK);
 }
 
 static nst_time delay(const struct nst_tcp *tp)

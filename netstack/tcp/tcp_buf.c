@@ -48,6 +48,24 @@ void tcp_buf_init(struct nst_tcp *tp)
 	tcp_rcvbuf_init(tp);
 }
 
+/* LINUX: a reader who waits for so much must be able to get it. */
+void tcp_rcvlowat_set(struct nst_tcp *tp)
+{
+	uint32_t most = tp->sk.st->tcp->ctl.tcp_rmem[2] / 2, want;
+
+	if (tp->conf.rcvbuf_set)
+		most = tp->sk.opt.rcvbuf / 2;
+	tp->sk.opt.rcvlowat = u32_min(tp->sk.opt.rcvlowat, most);
+	if (tp->conf.rcvbuf_set)
+		return;
+	want = tcp_space_from_win(tp, tp->sk.opt.rcvlowat);
+	if (want <= tp->sk.opt.rcvbuf)
+		return;
+	tp->sk.opt.rcvbuf = want;
+	if (tp->rmem.clamp)
+		tp->rmem.clamp = u32_max(tp->rmem.clamp, tp->sk.opt.rcvlowat);
+}
+
 static void *ring_alloc(const struct nst_tcp *tp, uint32_t size)
 {
 	return nst_alloc_raw(tp->sk.st->env, size + TCP_RING_TRAILER);

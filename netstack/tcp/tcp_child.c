@@ -40,8 +40,7 @@ static void handshake(struct nst_tcp *tp, const struct tcp_req *r)
 	tp->total_retrans = r->retrans;
 	tp->segs_in = 1; /* LINUX: the SYN is counted */
 	tcp_wnd_init(tp);
-	/* The window is what the SYN-ACK said, whatever it would be now. */
-	tp->rcv_adv = seq_add(tp->rcv_nxt, r->wnd);
+	/* The scale is what the SYN-ACK said, whatever it would be now. */
 	tp->rcv_wscale = r->rcv_wscale;
 }
 
@@ -88,6 +87,8 @@ struct nst_tcp *tcp_child_new(struct nst_tcp *l, struct tcp_req *r)
 		return NULL;
 	}
 	tp->listener = l;
+	tp->saved_syn = r->saved_syn;
+	r->saved_syn = NULL;
 	tcp_set_state(tp, NST_TCP_SYN_RCVD);
 	return tp;
 }

@@ -190,6 +190,7 @@ static enum tcp_verdict step5_ack(struct nst_tcp *tp, struct tcp_seg *seg)
 /* Sixth: URG. */
 static enum tcp_verdict step6_urg(struct nst_tcp *tp, struct tcp_seg *seg)
 {
+	tcp_rcv_rtt_ts(tp, seg);
 	if (seg->flags & TCP_URG)
 		tcp_urgent_in(tp, seg);
 	return TCP_V_NEXT;

@@ -13,6 +13,7 @@ void tcp_reset_facts(struct nst_tcp *tp)
 	size_t to = offsetof(struct nst_tcp, timer);
 	const struct tcp_cc *cc = tp->cc ? tp->cc : tp->sk.st->tcp->ctl.cc;
 
+	nst_tcp_saved_syn_drop(tp);
 	memset((uint8_t *)tp + from, 0, to - from);
 	tp->err_soft = NST_OK;
 	tp->ca_state = TCP_CA_OPEN;
@@ -59,6 +60,7 @@ void tcp_free(struct nst_tcp *tp)
 	tcp_fo_child_done(tp, false);
 	tcp_fo_listener_gone(tp);
 	tcp_sent_free(tp);
+	nst_tcp_saved_syn_drop(tp);
 	tcp_ooo_free(tp);
 	tcp_buf_free(tp);
 	if (tp->orphan)

@@ -38,6 +38,8 @@ uint32_t tcp_mss_clamp(const struct nst_tcp *tp)
 {
 	uint32_t clamp = tp->peer_mss;
 
+	if (tp->mtup.mss_clamp)
+		return tp->mtup.mss_clamp;
 	if (!clamp)
 		clamp = tp->sk.remote.addr.family == 6 ? TCP_MSS_DEFAULT6
 						       : TCP_MSS_DEFAULT;

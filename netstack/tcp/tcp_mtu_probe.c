@@ -12,8 +12,9 @@
  */
 #include "netstack/tcp/tcp_priv.h"
 
-#define PROBE_CWND_MIN 11 /* LINUX: enough ACKs for fast retransmit, and one   \
-			   */
+#define PROBE_CWND_MIN                                                         \
+	11 /* LINUX: enough ACKs for fast retransmit, and one                  \
+	    */
 
 static uint32_t most(const struct nst_tcp *tp)
 {
@@ -29,6 +30,8 @@ void tcp_mtup_init(struct nst_tcp *tp)
 {
 	struct tcp_mtup *m = &tp->mtup;
 
+	m->mss_clamp = 0;
+	m->mss_clamp = (uint16_t)tcp_mss_clamp(tp);
 	m->enabled = TCP_CTL(tp, mtu_probing) > 1;
 	m->search_high = most(tp);
 	m->search_low = tcp_mss_to_mtu(tp, base_mss(tp));

@@ -241,6 +241,7 @@ struct tcp_mtup {
 	uint32_t search_low;   /* works */
 	uint32_t probe_size;   /* of the probe in flight; 0: none */
 	struct tcp_range probe;
+	uint16_t mss_clamp;    /* as the handshake had it; 0: not over */
 	nst_time since;        /* of the search range */
 	uint32_t gen;          /* R of the PMTU cache, at the last look */
 	bool enabled;
@@ -274,7 +275,8 @@ struct tcp_conf {
 	uint32_t notsent_lowat; /* 0: no limit */
 	uint32_t rto_min_us, rto_max_ms; /* 0: the stack's */
 	uint32_t delack_max_us; /* 0: TCP_DELACK_MAX */
-	bool thin_lto, inq, save_syn;
+	uint32_t save_syn; /* TCP_SAVE_SYN: 1 from IP header, 2 link's too */
+	bool thin_lto, inq;
 	struct tcp_fo_conf fo;
 	nst_time keep_on_at; /* SO_KEEPALIVE was turned on; 0: it is off */
 };
@@ -411,6 +413,7 @@ struct nst_tcp {
 
 	/* Passive side. */
 	struct nst_tcp *listener; /* R while not accepted */
+	struct tcp_saved_syn *saved_syn; /* S */
 	bool acc_queued;
 	struct nst_tcp *acc_next; /* R accept queue */
 	struct nst_tcp *acc_head, **acc_tail;
@@ -537,6 +540,7 @@ NST_MUST_CHECK bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need);
 void tcp_snd_grow(struct nst_tcp *tp);
 void tcp_snd_limit_update(struct nst_tcp *tp);
 void tcp_rcvbuf_init(struct nst_tcp *tp);
+void tcp_rcvlowat_set(struct nst_tcp *tp); /* SO_RCVLOWAT changed */
 void tcp_buf_release_empty(struct nst_tcp *tp);
 void tcp_buf_free(struct nst_tcp *tp);
 void tcp_buf_drop_snd(struct nst_tcp *tp); /* what is queued is lost */
@@ -567,6 +571,16 @@ static inline bool tcp_send_pending(const struct nst_tcp *tp)
 {
 	return tcp_unsent(tp) || (tp->fin_queued && !tcp_fin_sent(tp));
 }
+
+/* ---- tcp_saved_syn.c ---- */
+struct tcp_saved_syn {
+	uint16_t bytes;
+	uint8_t hdr[];
+};
+/* The headers of seg if the listener wants them; NULL: not, or no memory. */
+struct tcp_saved_syn *tcp_saved_syn_new(const struct nst_tcp *l,
+					const struct tcp_seg *seg);
+void tcp_saved_syn_free(struct nst_stack *st, struct tcp_saved_syn *s);
 
 /* ---- tcp_wnd.c: the receive window ---- */
 

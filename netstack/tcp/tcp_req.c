@@ -42,6 +42,7 @@ void tcp_req_free(struct tcp_req *r)
 	r->listener->nreqs--;
 	r->listener->young -= !r->timeouts;
 	st->tcp->nreqs--;
+	tcp_saved_syn_free(st, r->saved_syn);
 	nst_release(st->env, r, sizeof(*r));
 }
 
@@ -346,11 +347,16 @@ static enum nst_err start(struct nst_tcp *l, struct tcp_seg *seg,
 	facts(&tmp, l, seg);
 	tmp.iss = isn ? *isn : tcp_isn(st, &tmp.node.key);
 	e = plan(&tmp);
-	if (e != NST_OK || fast_open(&tmp, seg, &reply))
+	if (e != NST_OK)
+		return e;
+	tmp.saved_syn = tcp_saved_syn_new(l, seg);
+	if (fast_open(&tmp, seg, &reply))
 		return e;
 	r = nst_alloc(st->env, sizeof(*r));
-	if (!r)
+	if (!r) {
+		tcp_saved_syn_free(st, tmp.saved_syn);
 		return NST_E_NOMEM;
+	}
 	*r = tmp;
 	link_req(r, l);
 	e = demux_insert(st->demux, &r->node);

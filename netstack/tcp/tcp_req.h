@@ -34,6 +34,7 @@ struct tcp_req {
 	uint8_t syn_tos;                /* S of the SYN */
 	bool ts_on, sack_on, wscale_on; /* S */
 	struct tcp_req_ecn ecn;         /* S */
+	struct tcp_saved_syn *saved_syn; /* S */
 	bool acked;  /* S the final ACK came, but was deferred or had no room */
 	bool cookie; /* D it never was a request: made from the final ACK */
 };

@@ -94,6 +94,14 @@ int opt_get_tcp_info(struct sock *s, struct opt_io *io);
 int opt_set_congestion(struct sock *s, struct opt_io *io);
 int opt_get_congestion(struct sock *s, struct opt_io *io);
 int opt_set_ulp(struct sock *s, struct opt_io *io);
+int opt_get_cc_info(struct sock *s, struct opt_io *io);
+int opt_set_fastopen_key(struct sock *s, struct opt_io *io);
+int opt_get_fastopen_key(struct sock *s, struct opt_io *io);
+int opt_get_saved_syn(struct sock *s, struct opt_io *io);
+int opt_set_refused(struct sock *s, struct opt_io *io);
+int opt_set_queue_seq(struct sock *s, struct opt_io *io);
+int opt_get_zero(struct sock *s, struct opt_io *io);
+int opt_get_not_repairing(struct sock *s, struct opt_io *io);
 
 /* Does the calling thread have this capability (CAP_*)? No lock needed. */
 bool guest_capable(const struct trap *t, int cap);

@@ -45,6 +45,11 @@ static uint32_t clamp32(int64_t v)
 	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
+static uint16_t clamp16(uint32_t v)
+{
+	return v > UINT16_MAX ? UINT16_MAX : (uint16_t)v;
+}
+
 static uint32_t in_us(nst_time t)
 {
 	return clamp32(t / NST_US);
@@ -85,6 +90,9 @@ static void fill_state(const struct nst_tcp_info *i, struct linux_tcp_info *o)
 	o->probes = i->probes;
 	o->backoff = i->backoff;
 	o->options = options_of(i);
+	/* Bit fields: delivery_rate_app_limited:1, fastopen_client_fail:2. */
+	o->app_limited =
+	    (uint8_t)(i->app_limited | (i->fastopen_client_fail & 3) << 1);
 	if (i->wscale)
 		o->wscale =
 		    (uint8_t)((i->snd_wscale & 15) | (i->rcv_wscale & 15) << 4);
@@ -111,10 +119,10 @@ static void fill_times(const struct nst_tcp_info *i, struct linux_tcp_info *o)
 	o->ato = in_us(i->ato);
 	o->rtt = in_us(i->srtt);
 	o->rttvar = in_us(i->rttvar);
-	o->min_rtt = in_us(i->min_rtt);
+	o->min_rtt = i->min_rtt ? in_us(i->min_rtt) : UINT32_MAX;
 	o->rcv_rtt = in_us(i->rcv_rtt);
 	o->last_data_sent = in_ms(i->last_data_sent);
-	o->last_ack_sent = in_ms(i->last_ack_sent);
+	/* LINUX: last_ack_sent: "Not remembered, sorry." */
 	o->last_data_recv = in_ms(i->last_data_recv);
 	o->last_ack_recv = in_ms(i->last_ack_recv);
 	o->busy_time = i->busy_time / (uint64_t)NST_US;
@@ -142,6 +150,23 @@ static void fill_counts(const struct nst_tcp_info *i, struct linux_tcp_info *o)
 	o->dsack_dups = i->dsack_dups;
 	o->reord_seen = i->reord_seen;
 	o->rcv_ooopack = i->rcv_ooopack;
+	o->rehash = i->rehash;
+	o->total_rto = clamp16(i->total_rto);
+	o->total_rto_recoveries = clamp16(i->total_rto_recoveries);
+	o->total_rto_time = in_ms(i->total_rto_time);
+}
+
+static void fill_ecn(const struct nst_tcp_info *i, struct linux_tcp_info *o)
+{
+	o->received_ce = i->received_ce;
+	o->delivered_e1 = i->delivered_e1_bytes;
+	o->delivered_e0 = i->delivered_e0_bytes;
+	o->delivered_ce_bytes = i->delivered_ce_bytes;
+	o->received_e1 = i->received_e1_bytes;
+	o->received_e0 = i->received_e0_bytes;
+	o->received_ce_bytes = i->received_ce_bytes;
+	o->accecn_fail_mode = i->accecn_fail_mode;
+	o->accecn_opt_seen = i->accecn_opt_seen;
 }
 
 void tcp_info_linux(const struct nst_tcp_info *i,
@@ -156,6 +181,7 @@ void tcp_info_linux(const struct nst_tcp_info *i,
 		fill_state(i, &o);
 		fill_times(i, &o);
 		fill_counts(i, &o);
+		fill_ecn(i, &o);
 	}
 	memcpy(out, &o, sizeof(o));
 }

@@ -98,9 +98,9 @@ Test(misc, pmtu_of_a_guess_is_not_believed)
 	w_connect(&w, O_NONE);
 	w_write(&w, 2920);
 	w_drain(&w);
-	before = w.st->count.TcpOutOfWindow;
+	before = w.st->count.TcpOutOfWindowIcmps;
 	icmp(NST_E_MSGSIZE, false, 5000, 1000);
-	cr_assert_eq(w.st->count.TcpOutOfWindow, before + 1);
+	cr_assert_eq(w.st->count.TcpOutOfWindowIcmps, before + 1);
 	cr_assert_eq(w.tp->mss, 1460);
 	cr_assert_eq(ip_path_find(w.st, &dst, NULL, 0, false, &p), NST_OK);
 	cr_assert_eq(p.mtu, W_MTU);
