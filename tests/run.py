@@ -123,6 +123,11 @@ def run_asan(report, everything):
     sanitized.run(report)
 
 
+def run_pkt(report, everything):
+    from pkt import runner
+    runner.run(report, everything)
+
+
 def run_guest(report, everything):
     from guest import runner
     runner.run(report, everything)
@@ -136,6 +141,7 @@ def run_e2e(report, everything):
 SUITES = {
     "unit": lambda report, everything: run_unit(report, "build", "unit"),
     "asan": run_asan,
+    "pkt": run_pkt,
     "guest": run_guest,
     "e2e": run_e2e,
     "lint": lambda report, everything: run_lint(report),

@@ -263,10 +263,25 @@ static void write_program(struct run *r, FILE *f)
 		write_part(f, r, c);
 }
 
+/* The status of the program; its path is ours to delete. */
+static int run_program(struct run *r, const char *path)
+{
+	char command[512];
+	int status;
+
+	if (r->code_server != NULL)
+		return code_server_run(r->code_server, path);
+	snprintf(command, sizeof(command), "%s %s", r->conf->code_command,
+		 path);
+	status = system(command);
+	if (status != -1 && WIFEXITED(status))
+		return WEXITSTATUS(status);
+	return -1;
+}
+
 void code_execute(struct run *r)
 {
 	char path[] = "/tmp/pkt_code_XXXXXX";
-	char command[sizeof(path) + 256];
 	int fd, status;
 	FILE *f;
 
@@ -280,14 +295,11 @@ void code_execute(struct run *r)
 	write_program(r, f);
 	fclose(f);
 	fflush(stdout);
-	snprintf(command, sizeof(command), "%s %s", r->conf->code_command,
-		 path);
-	status = system(command);
+	status = run_program(r, path);
 	unlink(path);
 	if (status != 0)
 		run_fail(r, r->code->line,
 			 "error executing code: '%s' returned non-zero status "
 			 "%d",
-			 r->conf->code_command,
-			 WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+			 r->conf->code_command, status);
 }

@@ -82,7 +82,7 @@ void config_init(struct config *c, struct arena *a)
 	c->bind_port = 8080;
 	c->connect_port = 8080;
 	c->mtu = 1500;
-	c->code_command = "python3";
+	c->code_command = "python3 -S -E";
 	c->tolerance_usecs = 4000;
 	/* LINUX: its timer wheel may be late by an eighth. */
 	c->tolerance_percent = 12.5;

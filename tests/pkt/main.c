@@ -23,13 +23,15 @@
 #include "tests/pkt/kernel_backend.h"
 #endif
 
-enum { MAX_SCRIPT = 1 << 22, MAX_OPTIONS = 256 };
+enum { MAX_SCRIPT = 1 << 22, MAX_OPTIONS = 256, HANG_SECS = 60 };
 
 /* The command line: options, laid over those of each script. */
 struct command_line {
 	const char *names[MAX_OPTIONS], *values[MAX_OPTIONS];
 	size_t n;
 	const char **files;
+	struct code_server code_server;
+	bool have_server;
 	size_t n_files;
 };
 
@@ -238,7 +240,12 @@ static void run_file(struct command_line *l, const char *path)
 	}
 	if (conf.dry_run)
 		exit(0);
+	if (l->have_server && strncmp(conf.code_command, "python3", 7) == 0)
+		run.code_server = &l->code_server;
 	open_backend(&run);
+	/* On a virtual clock nothing takes long; a hang must end. */
+	if (run.virtual_time)
+		alarm(HANG_SECS);
 	enter_folder(path);
 	run_script(&run);
 	free(text);
@@ -278,6 +285,8 @@ int main(int argc, char **argv)
 		config_usage();
 		return 2;
 	}
+	if (l.n_files > 1)
+		l.have_server = code_server_start(&l.code_server) == 0;
 	for (size_t i = 0; i < l.n_files; i++) {
 		bool ok = run_child(&l, l.files[i]);
 

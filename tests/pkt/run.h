@@ -20,6 +20,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
+#include "tests/pkt/code_server.h"
 #include "tests/pkt/config.h"
 #include "tests/pkt/packetdrill_interface.h"
 #include "tests/pkt/script.h"
@@ -94,7 +95,8 @@ struct run {
 	pthread_mutex_t lock;
 	struct blocking *blocking;
 	struct code_part *code, **code_tail;
-	uint8_t *rx; /* WIRE_MAX_PACKET */
+	const struct code_server *code_server; /* borrowed; may be NULL */
+	uint8_t *rx;                           /* WIRE_MAX_PACKET */
 };
 
 enum { NO_LAST_EVENT = -1 };
