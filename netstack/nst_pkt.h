@@ -44,7 +44,8 @@ struct nst_pkt {
 	uint8_t csum;     /* enum nst_csum */
 	uint8_t gso;      /* enum nst_gso */
 	uint8_t l2_bcast; /* input: link-layer broadcast or multicast */
-	uint8_t gso_ace;  /* CWR is a digit (RFC 9768): in all segments */
+	uint8_t gso_ace;  /* CWR is a digit (RFC 9768): in all segments;
+			     2: no link can do it */
 	uint16_t
 	    gso_size; /* payload bytes per segment; 0: not a super-segment */
 	/* Offsets from `head`; valid once the layer has been parsed or built.

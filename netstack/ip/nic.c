@@ -255,10 +255,12 @@ static void nic_tx_one(struct ip_layer *ip, struct nic *nic,
 	nic->cfg.ops->transmit(nic->cfg.link, pkt);
 }
 
-/* No NIC keeps CWR in all segments (gso_ace). */
+/* No NIC keeps CWR in all segments (gso_ace). LINUX: what carries the AccECN
+ * option is cut in front of the NIC, too. */
 static bool cwr_in_all(const struct nst_pkt *pkt)
 {
-	return pkt->gso_ace && (pkt->head[pkt->l4_off + 13] & 0x80);
+	return pkt->gso_ace > 1 ||
+	       (pkt->gso_ace && (pkt->head[pkt->l4_off + 13] & 0x80));
 }
 
 /* UDP super-segments are always cut: TSO speaks of TCP. */

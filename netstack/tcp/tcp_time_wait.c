@@ -83,6 +83,7 @@ static struct tcp_tw *make(struct nst_tcp *tp, uint8_t sub, nst_time wait)
 	tw->ifindex = tp->sk.opt.bound_if;
 	tw->tos =
 	    tp->sk.remote.addr.family == 6 ? tp->sk.opt.tclass : tp->sk.opt.tos;
+	tw->tos = (uint8_t)((tw->tos & 0xfc) | tp->ecn.tx);
 	ports_hold_take(tp->sk.st->ports, &tw->hold, &tp->sk);
 	return tw;
 }
@@ -118,7 +119,7 @@ void tcp_fin_wait2(struct nst_tcp *tp, nst_time wait)
 
 /* ---- segments ---- */
 
-static void send_ack(struct tcp_tw *tw)
+static void send_ack(struct tcp_tw *tw, uint8_t tos)
 {
 	struct tcp_out_hdr h = {.flags = TCP_ACK};
 
@@ -130,7 +131,7 @@ static void send_ack(struct tcp_tw *tw)
 	h.ts = tw->ts_on;
 	h.tsval = tcp_ts_now(tw->st, tw->ts_off);
 	h.tsecr = tw->ts_recent;
-	tcp_xmit_stateless(tw->st, &tw->node.key, &h, tw->ifindex, tw->tos);
+	tcp_xmit_stateless(tw->st, &tw->node.key, &h, tw->ifindex, tos);
 }
 
 /* Data is not part of a loop of ACKs: it is always answered. */
@@ -141,8 +142,8 @@ static void oow_ack(struct tcp_tw *tw, const struct tcp_seg *seg,
 
 	if (!data && tcp_oow_limited(tw->st, &tw->last_oow))
 		(*skipped)++;
-	else
-		send_ack(tw);
+	else /* LINUX: ECT goes with answers to what was expected only */
+		send_ack(tw, tw->tos & 0xfc);
 }
 
 /* LINUX: a RST's old timestamp is forgiven after a minute. */
@@ -196,7 +197,7 @@ static void fin_wait2_in(struct tcp_tw *tw, struct tcp_seg *seg, bool old)
 			tw->rcv_nxt = seg->end;
 			take_ts(tw, seg);
 			restart(tw);
-			send_ack(tw);
+			send_ack(tw, tw->tos);
 			return;
 		}
 	}

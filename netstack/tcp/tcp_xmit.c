@@ -175,7 +175,8 @@ static void mark_gso(const struct nst_tcp *tp, struct nst_pkt *pkt,
 		return;
 	pkt->gso = tp->sk.remote.addr.family == 6 ? NST_GSO_TCP6 : NST_GSO_TCP4;
 	pkt->gso_size = (uint16_t)mss;
-	pkt->gso_ace = tp->ecn.mode == TCP_ECN_ACCURATE;
+	if (tp->ecn.mode == TCP_ECN_ACCURATE)
+		pkt->gso_ace = h->accecn.present ? 2 : 1;
 }
 
 static void note_data(struct nst_tcp *tp)
