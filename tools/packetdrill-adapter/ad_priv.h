@@ -140,7 +140,6 @@ struct file {
 	nst_time rcvtimeo, sndtimeo; /* NST_NEVER: none */
 	int peek_off;                /* SO_PEEK_OFF; -1: off */
 	bool rcvbuf_set;             /* SO_RCVBUF was given */
-	bool inq_cmsg;               /* TCP_INQ */
 	bool zerocopy;               /* SO_ZEROCOPY */
 	uint32_t zc_next;            /* number of the next MSG_ZEROCOPY send */
 	struct zc_send *zc_sends;    /* zerocopy.c */

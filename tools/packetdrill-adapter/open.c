@@ -187,7 +187,6 @@ static int adopt_child(struct file *l, struct nst_tcp *child)
 		f->opened = true;
 		f->rcvtimeo = l->rcvtimeo;
 		f->sndtimeo = l->sndtimeo;
-		f->inq_cmsg = l->inq_cmsg;
 		f->zerocopy = l->zerocopy;
 		fd = file_install(f, 0);
 	}

@@ -136,6 +136,8 @@ int opt_get(struct file *f, int level, int name, void *v, socklen_t *len)
 		return -ENOPROTOOPT;
 	io.room = *len;
 	rc = io.row->get ? io.row->get(f, &io) : get_int(f, &io);
+	if (rc == -EINVAL && io.len > io.room)
+		*len = io.len; /* what would have been enough */
 	if (rc < 0)
 		return rc;
 	*len = cut(&io);

@@ -21,11 +21,10 @@ int opt_get_tcp_info(struct file *f, struct opt_io *io)
 	return 0;
 }
 
-/* LINUX: a control without a report (cubic, reno) gives nothing. */
 int opt_get_cc_info(struct file *f, struct opt_io *io)
 {
-	(void)f;
-	io->len = 0;
+	io->len =
+	    (socklen_t)nst_tcp_cc_info(f->tcp, f->w->now, io->v, sizeof(io->v));
 	return 0;
 }
 
@@ -48,21 +47,22 @@ int opt_get_congestion(struct file *f, struct opt_io *io)
 	return opt_give(io, name, sizeof(name));
 }
 
-int opt_set_inq(struct file *f, struct opt_io *io)
+/* LINUX: handed out once; one with too little room is told how much. */
+int opt_get_saved_syn(struct file *f, struct opt_io *io)
 {
-	int v, rc = opt_int(io, &v);
-
-	if (rc < 0)
-		return rc;
-	if (v < 0 || v > 1)
+	io->len = (socklen_t)nst_tcp_saved_syn(f->tcp, io->v, sizeof(io->v));
+	if (io->len > io->room)
 		return -EINVAL;
-	f->inq_cmsg = v;
+	nst_tcp_saved_syn_drop(f->tcp);
 	return 0;
 }
 
-int opt_get_inq(struct file *f, struct opt_io *io)
+/* TCP_REPAIR and what needs it. */
+int opt_set_refused(struct file *f, struct opt_io *io)
 {
-	return opt_give_int(io, f->inq_cmsg);
+	(void)f;
+	(void)io;
+	return -EPERM;
 }
 
 /* LINUX: without the tls module no name is known. */

@@ -264,6 +264,13 @@ static ssize_t recv_loop(struct file *f, struct msghdr *m, size_t total,
 	}
 }
 
+static bool wants_inq(const struct file *f)
+{
+	int64_t v = 0;
+
+	return nst_sock_get(file_sock(f), NST_TCP_INQ, &v) == NST_OK && v;
+}
+
 static void add_inq(struct file *f, struct msghdr *m)
 {
 	struct nst_iov iov[2];
@@ -330,7 +337,7 @@ ssize_t stream_recv(struct file *f, struct msghdr *m, int flags)
 		f->peek_off += flags & MSG_PEEK  ? (int)n
 			       : f->peek_off > n ? -(int)n
 						 : -f->peek_off;
-	if (f->inq_cmsg && !(flags & MSG_OOB))
+	if (wants_inq(f) && !(flags & MSG_OOB))
 		add_inq(f, m);
 	else
 		m->msg_controllen = 0;
