@@ -42,6 +42,8 @@ void tcp_cc_start(struct nst_tcp *tp)
 		tp->cwnd = 1;
 	tp->cwnd_stamp = tp->sk.st->now;
 	init_algorithm(tp);
+	if (!tp->cc->control)
+		tcp_pace_update(tp);
 }
 
 /* ---- growth ---- */

@@ -123,8 +123,7 @@ static void second_thoughts(struct nst_tcp *tp, struct tcp_hystart *h,
 void tcp_hystart_ack(struct nst_tcp *tp, struct tcp_hystart *h, nst_time rtt,
 		     nst_time min_rtt)
 {
-	bool watching =
-	    !h->found && tcp_cc_in_slow_start(tp) && tp->cwnd >= LOW_WINDOW;
+	bool watching = !h->found && tcp_cc_in_slow_start(tp);
 
 	if (!watching && !h->css_rounds)
 		return;
@@ -135,10 +134,8 @@ void tcp_hystart_ack(struct nst_tcp *tp, struct tcp_hystart *h, nst_time rtt,
 	}
 	if (h->css_rounds) {
 		second_thoughts(tp, h, rtt);
-		return;
+	} else if (watching && tp->cwnd >= LOW_WINDOW) {
+		watch_train(tp, h, min_rtt);
+		watch_delay(tp, h, rtt, min_rtt);
 	}
-	if (!watching)
-		return;
-	watch_train(tp, h, min_rtt);
-	watch_delay(tp, h, rtt, min_rtt);
 }

@@ -17,6 +17,9 @@ static bool update_window(struct nst_tcp *tp, const struct tcp_seg *seg)
 	    !(seq_eq(seg->seq, tp->snd_wl1) && (wnd > tp->snd_wnd || !wnd)))
 		return false;
 	tp->snd_wl1 = seg->seq;
+	if (tp->snd_wnd != wnd && tcp_send_pending(tp))
+		tcp_cc_idle_restart(
+		    tp); /* LINUX: a new window may end idleness */
 	tp->snd_wnd = wnd;
 	if (wnd <= tp->max_wnd)
 		return true;
@@ -264,7 +267,11 @@ static enum tcp_verdict closing(struct nst_tcp *tp)
 
 static enum tcp_verdict syn_rcvd(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	if (!seq_gt(seg->ack, tp->snd_una) || seq_gt(seg->ack, tp->snd_nxt)) {
+	/* The SYN-ACK of a Fast Open child is before snd_una already. */
+	bool old = tp->fo.pending ? seq_lt(seg->ack, tp->snd_una)
+				  : !seq_gt(seg->ack, tp->snd_una);
+
+	if (old || seq_gt(seg->ack, tp->snd_nxt)) {
 		tcp_rst_reply(tp->sk.st, seg);
 		return TCP_V_DROP;
 	}
@@ -296,7 +303,8 @@ static bool in_range(struct nst_tcp *tp, const struct tcp_seg *seg)
 
 enum tcp_verdict tcp_in_ack(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	if (tp->state == NST_TCP_SYN_RCVD && syn_rcvd(tp, seg) == TCP_V_DROP)
+	if ((tp->state == NST_TCP_SYN_RCVD || tp->fo.pending) &&
+	    syn_rcvd(tp, seg) == TCP_V_DROP)
 		return TCP_V_DROP;
 	if (!in_range(tp, seg))
 		return TCP_V_DROP;

@@ -81,7 +81,9 @@ void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 		return; /* the connection ended in between: nowhere to go */
 	stack_enter(st, now);
 	tcp_reap(st);
+	tcp_rate_check_app_limited(tp);
 	tcp_cc_idle_restart(tp);
+	tp->nagle_push = false;
 	tp->snd.tail += bytes;
 	tp->more = more;
 	if (!more)
