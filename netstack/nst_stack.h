@@ -91,6 +91,13 @@ NST_MUST_CHECK enum nst_err nst_nic_add(struct nst_stack *st,
 /* Packet from the link; taken. Ethernet frame or IP packet by link kind. */
 void nst_nic_in(struct nst_stack *st, uint32_t ifindex, struct nst_pkt *pkt,
 		nst_time now);
+/*
+ * A batch of packets: between begin and end, TCP segments that follow each
+ * other may be held and merged (generic receive offload); end delivers what
+ * is held. No timer may run in between; batches do not nest.
+ */
+void nst_gro_begin(struct nst_stack *st);
+void nst_gro_end(struct nst_stack *st, nst_time now);
 /* Info of one interface. NODEV. */
 NST_MUST_CHECK enum nst_err nst_nic_get(const struct nst_stack *st,
 					uint32_t ifindex,

@@ -241,9 +241,9 @@ static bool some_flag(struct nst_tcp *tp, const struct tcp_seg *seg)
 
 void tcp_in_conn(struct nst_tcp *tp, struct tcp_seg *seg)
 {
-	tp->segs_in++;
+	tp->segs_in += tcp_seg_count(seg);
 	if (seg->len)
-		tp->data_segs_in++;
+		tp->data_segs_in += tcp_seg_count(seg);
 	if (tp->state == NST_TCP_SYN_SENT)
 		tcp_in_syn_sent(tp, seg);
 	else if (!tcp_fo_child_in(tp, seg) || !some_flag(tp, seg))
@@ -314,23 +314,37 @@ static void dispatch(struct nst_stack *st, struct tcp_seg *seg)
 	}
 }
 
-void tcp_in(struct nst_stack *st, struct nst_pkt *pkt, const struct ip_in *in)
+void tcp_in_checked(struct nst_stack *st, struct nst_pkt *pkt,
+		    const struct ip_in *in)
 {
+	uint32_t more = tcp_gro_more(pkt);
 	struct tcp_seg seg;
 	bool bad_opts = false;
 
+	if (!tcp_parse(pkt, in, &seg, &bad_opts)) {
+		TCP_COUNT(st, InErrs);
+	} else {
+		seg.len += more;
+		seg.end = seq_add(seg.end, more);
+		if (bad_opts)
+			TCP_COUNT(st, MalformedOpts);
+		dispatch(st, &seg);
+	}
+	tcp_gro_free(pkt);
+}
+
+void tcp_in(struct nst_stack *st, struct nst_pkt *pkt, const struct ip_in *in)
+{
 	TCP_COUNT(st, InSegs);
 	if (in->bcast || in->mcast || pkt->l2_bcast) {
 		TCP_COUNT(st, InErrs); /* RFC 1122 4.2.3.10 */
 	} else if (!ip_l4_csum_ok(pkt, in)) {
 		TCP_COUNT(st, InCsumErrors);
 		TCP_COUNT(st, InErrs);
-	} else if (!tcp_parse(pkt, in, &seg, &bad_opts)) {
-		TCP_COUNT(st, InErrs);
 	} else {
-		if (bad_opts)
-			TCP_COUNT(st, MalformedOpts);
-		dispatch(st, &seg);
+		if (!tcp_gro_in(st, pkt, in))
+			tcp_in_checked(st, pkt, in);
+		return;
 	}
 	nst_pkt_free(pkt);
 }

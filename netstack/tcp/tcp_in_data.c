@@ -39,7 +39,7 @@ static void store(struct nst_tcp *tp, const struct tcp_seg *seg)
 	size_t n = ring_span(&tp->rcv, tp->rcv.tail + ahead, seg->len, iov);
 
 	for (size_t i = 0; i < n; i++) {
-		nst_pkt_copy(seg->pkt, from, iov[i].p, (uint32_t)iov[i].len);
+		tcp_seg_copy(seg, from, iov[i].p, (uint32_t)iov[i].len);
 		from += (uint32_t)iov[i].len;
 	}
 }
@@ -177,7 +177,7 @@ static enum tcp_verdict out_of_order(struct nst_tcp *tp, struct tcp_seg *seg)
 	tcp_ack_measure(tp, seg);
 	tp->ack_pending = true; /* RFC 5681 4.2: tcp_ack_decide sees the gap */
 	TCP_COUNT(tp->sk.st, OfoQueue);
-	tp->rcv_ooopack++;
+	tp->rcv_ooopack += tcp_seg_count(seg);
 	note_fin(tp, seg);
 	if (seg->len && tcp_ooo_covers(tp, r)) {
 		TCP_COUNT(tp->sk.st, OfoMerge);

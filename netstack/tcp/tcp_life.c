@@ -158,6 +158,7 @@ void tcp_layer_free(struct nst_stack *st)
 			tcp_free(tcp_of(s));
 	}
 	reap_all(st->tcp);
+	tcp_gro_drop(st->tcp);
 	tcp_fo_layer_free(st->tcp);
 	nst_release(st->env, st->tcp, sizeof(*st->tcp));
 	st->tcp = NULL;

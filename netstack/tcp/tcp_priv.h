@@ -442,6 +442,19 @@ struct tcp_grave {
 	size_t bytes;
 };
 
+/* Segments that are being merged (tcp_gro.c). D: no batch spans a save. */
+#define TCP_GRO_FLOWS 8
+struct tcp_gro_slot {
+	struct nst_pkt *head, *tail; /* NULL: free */
+	struct ip_in in;             /* of the first */
+	uint32_t mss, bytes, next_seq, order;
+};
+struct tcp_gro {
+	bool on;
+	uint32_t stamp;
+	struct tcp_gro_slot slot[TCP_GRO_FLOWS];
+};
+
 struct tcp_layer {
 	struct nst_stack *st;
 	struct tcp_sysctl ctl; /* S settings of this stack */
@@ -454,6 +467,7 @@ struct tcp_layer {
 	uint32_t challenge_left;   /* S */
 	struct tcp_fo_layer fo;
 	struct wheel_timer reap;
+	struct tcp_gro gro;
 	uint64_t bad_transitions; /* tcp_set_state refused: a defect */
 };
 
@@ -692,6 +706,28 @@ void tcp_in_syn_sent(struct nst_tcp *tp, struct tcp_seg *seg);
 void tcp_in_rest(struct nst_tcp *tp, struct tcp_seg *seg);
 bool tcp_paws_old(const struct nst_tcp *tp, const struct tcp_seg *seg);
 void tcp_ts_recent_update(struct nst_tcp *tp, const struct tcp_seg *seg);
+
+/* Checksum and addresses are good; takes a packet, or a chain of tcp_gro.c. */
+void tcp_in_checked(struct nst_stack *st, struct nst_pkt *pkt,
+		    const struct ip_in *in);
+
+/* ---- tcp_gro.c ---- */
+/* True: taken, it comes again (tcp_in_checked) when the batch ends at last. */
+NST_MUST_CHECK bool tcp_gro_in(struct nst_stack *st, struct nst_pkt *pkt,
+			       const struct ip_in *in);
+void tcp_gro_free(struct nst_pkt *pkt); /* a chain */
+void tcp_gro_drop(struct tcp_layer *l);
+uint32_t tcp_gro_more(const struct nst_pkt *pkt); /* bytes behind the first */
+/* Bytes of a segment, offset counted from the first packet's data. */
+void tcp_seg_copy(const struct tcp_seg *seg, uint32_t from, void *dst,
+		  uint32_t bytes);
+/* How many segments the peer sent to make this one. */
+static inline uint32_t tcp_seg_count(const struct tcp_seg *seg)
+{
+	uint32_t mss = seg->pkt ? seg->pkt->gso_size : 0;
+
+	return mss && seg->len > mss ? (seg->len + mss - 1) / mss : 1;
+}
 
 /* ---- tcp_in_ack.c: step 5 ---- */
 enum tcp_verdict { TCP_V_NEXT, TCP_V_DROP };

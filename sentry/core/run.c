@@ -54,6 +54,15 @@ static void hook_run_timers(void *ctx)
 	sandbox_run_timers(ctx);
 }
 
+/* What the links' packets of this batch were merged into is delivered. */
+static void hook_batch_end(void *ctx)
+{
+	struct sandbox *sb = ctx;
+
+	if (sb->stack)
+		nst_gro_end(sb->stack, sandbox_now(sb));
+}
+
 static void hook_idle(void *ctx)
 {
 	trap_run_ready(ctx);
@@ -68,6 +77,7 @@ static int start_loop(struct run *r)
 	    .unlock = hook_unlock,
 	    .next_deadline = hook_next_deadline,
 	    .run_timers = hook_run_timers,
+	    .batch_end = hook_batch_end,
 	    .idle = hook_idle,
 	};
 	int rc = loop_new(&hooks, &sb->loop);

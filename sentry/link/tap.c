@@ -112,6 +112,7 @@ static void on_frame(void *arg, const struct loop_event *ev)
 	pkt->when = now;
 	if (t->sb->cap)
 		capture_packet(t->sb->cap, t->cap_if, false, pkt, now);
+	nst_gro_begin(t->sb->stack); /* until the loop's batch ends */
 	nst_nic_in(t->sb->stack, t->ifindex, pkt, now);
 }
 

@@ -197,6 +197,8 @@ static unsigned batch_run(struct loop *l)
 	op_run_posted(l);
 	for (unsigned i = 0; i < n; i++)
 		complete(l, &c[i]);
+	if (l->hooks.batch_end)
+		l->hooks.batch_end(l->hooks.ctx);
 	batch_timers(l);
 	l->hooks.unlock(l->hooks.ctx);
 	l->hooks.idle(l->hooks.ctx);

@@ -35,6 +35,8 @@ struct loop_hooks {
 	nst_time (*next_deadline)(void *ctx);
 	/* A deadline has passed. Under the lock. */
 	void (*run_timers)(void *ctx);
+	/* After the completions of a batch, before timers; may be NULL. */
+	void (*batch_end)(void *ctx);
 	/* After each batch, without the lock (parked traps are answered). */
 	void (*idle)(void *ctx);
 };
