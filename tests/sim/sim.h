@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulator: a server and some clients, each a whole netstack with an
+ * environment of its own, joined by netems on virtual time. Everything hangs on
+ * the seed: the same configuration runs the same way again.
+ *
+ *   client i -- access[i] --+-- forward --> server
+ *   client i <- access[i] --+<- backward -- server
+ *
+ * Oracles, looked at while it runs: each stream arrives as it was sent; both
+ * stacks' invariants hold after every event; whatever waits for the peer has a
+ * timer that fires within what the RTO rules allow; memory is bounded, and all
+ * of it comes back. The first thing found wrong ends the run (sim_failed).
+ *
+ * Not thread-safe; any number of simulations may exist. Times: ns of virtual
+ * time, from SIM_START on.
+ */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "netstack/netem/netem.h"
+#include "netstack/nst_stack.h"
+#include "netstack/nst_tcp.h"
+
+#define SIM_START (500 * NST_SEC)
+#define SIM_CLIENTS_MAX 16
+#define SIM_FLOWS_MAX 1000
+#define SIM_CHANGES_MAX 8
+#define SIM_ENDLESS UINT64_MAX
+
+enum { SIM_CLIENT, SIM_SERVER };
+
+enum sim_ending {
+	SIM_END_FIN,   /* each side: FIN when all is sent */
+	SIM_END_HALF,  /* the server begins when the client has finished */
+	SIM_END_ABORT, /* side `breaker` resets after abort_at bytes sent */
+	SIM_END_LEAVE, /* side `breaker` closes after abort_at bytes read */
+};
+
+/* Per side where there are two: SIM_CLIENT, SIM_SERVER. */
+struct sim_flow_conf {
+	uint8_t client;    /* which one */
+	nst_time start;    /* after the simulation's start */
+	uint64_t bytes[2]; /* to send; SIM_ENDLESS: until conf.duration */
+	char cc[2][16];    /* empty: the stack's default */
+	uint32_t sndbuf[2], rcvbuf[2]; /* 0: automatic */
+	uint32_t read_rate[2];         /* bytes/s; 0: as they come */
+	nst_time read_pause[2];        /* longest pause after a read */
+	nst_time write_pause[2];       /* the same after a write */
+	uint32_t write_max[2];         /* bytes a write; 0: what fits */
+	uint32_t urgent_every[2];      /* bytes between urgent ones; 0: none */
+	bool nodelay[2];
+	bool hasty; /* closes before the peer has acknowledged everything */
+	uint8_t ending, breaker;
+	uint64_t abort_at;
+};
+
+struct sim_host_conf {
+	bool no_sack, no_ts, no_wscale;
+	int8_t ecn; /* -1: the stack's default */
+	char cc[16];
+};
+
+/* Other settings from a moment on. */
+struct sim_change {
+	nst_time at; /* after the start */
+	bool backward;
+	struct netem_conf conf;
+};
+
+struct sim_conf {
+	uint64_t seed;
+	uint8_t family; /* 4 or 6 */
+	uint32_t mtu, caps;
+	uint32_t nclients;
+	struct sim_host_conf host[2];
+	struct netem_conf forward, backward;
+	nst_time access[SIM_CLIENTS_MAX]; /* one way */
+	bool icmp; /* a too long packet is answered, else swallowed */
+	uint32_t nchanges;
+	struct sim_change change[SIM_CHANGES_MAX];
+	uint32_t nflows;
+	struct sim_flow_conf *flows; /* borrowed */
+	nst_time duration;           /* endless flows stop */
+	nst_time limit;              /* it is a failure to take longer */
+	uint32_t check_every;        /* events; 0: never */
+	const char *trace;           /* pcapng file; NULL: none */
+};
+
+struct sim;
+
+/* What a flow came to. */
+struct sim_flow_result {
+	uint64_t got[2];   /* bytes read by each side */
+	nst_time took;     /* from start to the last byte read */
+	nst_time first[2]; /* when each side read its first and last bytes */
+	nst_time last[2];
+	bool broken;                 /* by its ending */
+	struct nst_tcp_info info[2]; /* when it was last seen */
+};
+
+/* NULL: no memory, or the trace cannot be written. conf is borrowed. */
+struct sim *sim_new(const struct sim_conf *conf);
+void sim_free(struct sim *s);
+/* Runs to the end, or to the first failure: true: all is well. Results stay
+ * until sim_close, which takes the hosts down and looks for leaks. */
+bool sim_run(struct sim *s);
+bool sim_close(struct sim *s);
+/* One line that says what is wrong; NULL: nothing. */
+const char *sim_failed(const struct sim *s);
+/* Calls fn each `every` of virtual time while flows are alive. */
+void sim_on_sample(struct sim *s, nst_time every,
+		   void (*fn)(void *ctx, struct sim *s), void *ctx);
+
+nst_time sim_now(const struct sim *s);
+const struct sim_conf *sim_conf(const struct sim *s);
+/* The state of a flow's side now; false: it is not there. */
+bool sim_info(const struct sim *s, uint32_t flow, int side,
+	      struct nst_tcp_info *out);
+void sim_result(const struct sim *s, uint32_t flow,
+		struct sim_flow_result *out);
+const struct netem_stats *sim_link_stats(const struct sim *s, bool backward);
+uint64_t sim_link_queue(struct sim *s, bool backward);
+/* A host's: 0 is the server, then the clients. */
+const struct nst_counters *sim_counters(const struct sim *s, uint32_t host);
+
+/* ---- scenario.c ---- */
+/* A scenario of everything, from a seed: fills conf and its flows (to be freed
+ * with free()). False: no memory. */
+bool sim_random(uint64_t seed, struct sim_conf *conf);
+/* Flows of a long run: all kinds of link trouble, for `duration`. */
+bool sim_everything(uint64_t seed, uint32_t nflows, nst_time duration,
+		    struct sim_conf *conf);
+
+#endif
