@@ -22,6 +22,9 @@ static void bbr_init(struct nst_tcp *tp)
 	b->probe_min_rtt = b->min_rtt;
 	b->probe_min_rtt_at = now;
 	b->agg_start = now;
+	b->round_rtt = NST_NEVER;
+	b->round_delivered = tp->delivered;
+	b->round_lost = tp->rate.lost;
 	b->inflight_hi = BBR_NONE;
 	b->up_cnt = UINT32_MAX;
 	b->ecn_alpha = BBR_UNIT; /* the worst, until it is known */

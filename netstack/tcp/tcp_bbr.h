@@ -23,7 +23,6 @@
 
 /* The draft's constants, those that more than one file needs. */
 #define BBR_MIN_CWND 4u
-#define BBR_LOSS_THRESH (BBR_UNIT * 2 / 100)
 #define BBR_BETA (BBR_UNIT * 30 / 100) /* what a loss takes away */
 #define BBR_HEADROOM (BBR_UNIT * 15 / 100)
 #define BBR_MIN_RTT_WINDOW (10 * NST_SEC)
@@ -77,6 +76,11 @@ struct tcp_bbr_state {
 
 	/* Before a loss episode. */
 	uint32_t prior_cwnd, undo_bw_lo, undo_inflight_lo, undo_inflight_hi;
+
+	/* Losses without a queue (tcp_bbr_bounds.c). */
+	nst_time round_rtt; /* least of this loss round; NST_NEVER: none */
+	uint32_t round_delivered, round_lost; /* when it began */
+	uint32_t loss_floor; /* share of packets, times 65536 */
 
 	uint32_t alpha_delivered, alpha_ce;
 	uint32_t init_cwnd;

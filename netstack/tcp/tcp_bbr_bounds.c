@@ -7,12 +7,23 @@
  * the next probe. Long-term, inflight_hi: the amount in flight at which a
  * probe lost more than 2 % or had half of it marked.
  *
+ * DEVIATION: version 3 takes any loss for congestion, and 2 % of it for too
+ * much; on a path that loses packets by itself this halves the rate and more,
+ * which LINUX's BBR does not do. So rounds in which packets were lost although
+ * the RTT was the path's own, that is, without a queue, only raise a floor;
+ * the 2 % count from there, and such rounds do not lower the bounds.
+ *
  * Marks are used in proportion to their share (alpha) when feedback is precise
  * (RFC 9768) and the RTT at most 5 ms, where queues mark early. Otherwise a
  * round with marks counts like one with losses: RFC 3168 5.
  */
 #include "netstack/tcp/tcp_bbr.h"
 
+#define SHARE 65536u /* shares of packets are times this */
+#define LOSS_THRESH (SHARE / BBR_UNIT * (BBR_UNIT * 2 / 100))
+#define LOSS_FLOOR_MAX (SHARE / 10)
+#define LOSS_FLOOR_PKTS 16u /* fewer in a round say nothing about a share */
+#define QUEUE_MIN (250 * NST_US)
 #define STARTUP_LOSSES 6u /* events in a round: not a random loss */
 #define STARTUP_LOSSES_MAX 15u
 #define STARTUP_ECN_ROUNDS 2u
@@ -49,8 +60,6 @@ uint32_t bbr_with_headroom(const struct tcp_bbr_state *b)
 	return b->inflight_hi - room;
 }
 
-/* ---- short-term ---- */
-
 static void cut_by_marks(const struct nst_tcp *tp, struct tcp_bbr_state *b)
 {
 	uint32_t cut = (b->ecn_alpha * ECN_FACTOR) / BBR_UNIT;
@@ -73,8 +82,46 @@ static void cut_by_loss(const struct nst_tcp *tp, struct tcp_bbr_state *b)
 	    b->inflight_latest, bbr_scale(b->inflight_lo, BBR_UNIT - BBR_BETA));
 }
 
-/* Once each round. Both cuts start from the same level; the lower one counts */
-static void adapt_lower(const struct nst_tcp *tp, struct tcp_bbr_state *b)
+/* ---- which losses count ---- */
+
+/* Even the luckiest packet of the round had to queue. */
+static bool queue_seen(const struct tcp_bbr_state *b)
+{
+	return b->round_rtt != NST_NEVER &&
+	       b->round_rtt > b->min_rtt + t_max(b->min_rtt / 8, QUEUE_MIN);
+}
+
+/* Half as much again as the floor, for samples scatter. */
+static uint32_t loss_thresh(const struct tcp_bbr_state *b)
+{
+	return LOSS_THRESH + b->loss_floor + b->loss_floor / 2;
+}
+
+/* true: the losses of the round that ends tell of congestion. */
+static bool judge_round(const struct nst_tcp *tp, struct tcp_bbr_state *b)
+{
+	uint32_t n = tp->delivered - b->round_delivered;
+	uint32_t lost = tp->rate.lost - b->round_lost;
+	bool queue = queue_seen(b);
+	uint64_t share = lost && n ? (uint64_t)lost * SHARE / (n + lost) : 0;
+	bool high = share > loss_thresh(b);
+
+	b->round_delivered = tp->delivered;
+	b->round_lost = tp->rate.lost;
+	b->round_rtt = NST_NEVER;
+	if (queue)
+		b->loss_floor -= b->loss_floor / 64;
+	else if (n >= LOSS_FLOOR_PKTS)
+		b->loss_floor = u32_min(
+		    (7 * b->loss_floor + (uint32_t)share) / 8, LOSS_FLOOR_MAX);
+	return queue || high;
+}
+
+/* ---- short-term, once each round ---- */
+
+/* Both cuts start from the same level; the lower one counts */
+static void adapt_lower(const struct nst_tcp *tp, struct tcp_bbr_state *b,
+			bool congested)
 {
 	uint32_t before = b->inflight_lo, by_marks = BBR_NONE;
 
@@ -85,7 +132,8 @@ static void adapt_lower(const struct nst_tcp *tp, struct tcp_bbr_state *b)
 		by_marks = b->inflight_lo;
 		b->inflight_lo = before;
 	}
-	if (b->loss_in_round || (b->ecn_in_round && !b->ecn_eligible))
+	if ((b->loss_in_round && congested) ||
+	    (b->ecn_in_round && !b->ecn_eligible))
 		cut_by_loss(tp, b);
 	b->inflight_lo = u32_min(b->inflight_lo, by_marks);
 }
@@ -100,9 +148,11 @@ void bbr_signals(struct nst_tcp *tp, const struct tcp_rate_sample *rs,
 	if (!rs->app_limited || bw >= bbr_max_bw(b))
 		b->max_bw[1] = u32_max(b->max_bw[1], bw);
 	b->loss_in_round |= rs->losses > 0;
+	if (rs->rtt >= 0)
+		b->round_rtt = t_min(b->round_rtt, rs->rtt);
 	if (!b->loss_round_start)
 		return;
-	adapt_lower(tp, b);
+	adapt_lower(tp, b, judge_round(tp, b));
 	b->loss_in_round = false;
 	b->ecn_in_round = false;
 }
@@ -173,8 +223,9 @@ void bbr_ecn_round(struct nst_tcp *tp)
 bool bbr_too_high(const struct tcp_bbr_state *b,
 		  const struct tcp_rate_sample *rs)
 {
-	if (rs->lost > 0 && rs->tx_in_flight &&
-	    rs->lost > bbr_scale(rs->tx_in_flight, BBR_LOSS_THRESH))
+	uint64_t most = (uint64_t)rs->tx_in_flight * loss_thresh(b) / SHARE;
+
+	if (rs->lost > 0 && rs->tx_in_flight && (uint64_t)rs->lost > most)
 		return true;
 	return b->ecn_eligible && rs->delivered_ce > 0 && rs->delivered > 0 &&
 	       rs->delivered_ce * 2 > rs->delivered;
@@ -197,22 +248,23 @@ void bbr_handle_too_high(struct nst_tcp *tp, const struct tcp_rate_sample *rs)
 }
 
 /*
- * At how much in flight did the loss of this record's flight exceed 2 %? With
+ * At how much in flight did the loss of this record's flight go too far? With
  * l of n packets lost before the record, it is the prefix x of it for which
  * (l + x) / (n + x) is the threshold. The draft's BBRInflightAtLoss.
  */
-static uint32_t inflight_at_loss(const struct tcp_rate_sample *rs,
+static uint32_t inflight_at_loss(const struct tcp_bbr_state *b,
+				 const struct tcp_rate_sample *rs,
 				 uint32_t pcount)
 {
-	uint64_t n, l, budget;
+	uint64_t n, l, budget, thresh = loss_thresh(b);
 
 	if (rs->tx_in_flight < pcount || rs->lost < pcount)
 		return BBR_NONE;
 	n = rs->tx_in_flight - pcount;
 	l = (uint64_t)rs->lost - pcount;
-	budget = (n * BBR_LOSS_THRESH + BBR_UNIT - 1) / BBR_UNIT;
+	budget = (n * thresh + SHARE - 1) / SHARE;
 	if (l < budget)
-		n += (budget - l) * BBR_UNIT / (BBR_UNIT - BBR_LOSS_THRESH);
+		n += (budget - l) * SHARE / (SHARE - thresh);
 	return n < BBR_NONE ? (uint32_t)n : BBR_NONE - 1;
 }
 
@@ -239,7 +291,7 @@ void bbr_marked_lost(struct nst_tcp *tp, const struct tcp_sent *r)
 	note_loss(tp);
 	if (!b->probe_samples || !bbr_too_high(b, &rs))
 		return;
-	rs.tx_in_flight = inflight_at_loss(&rs, r->pcount);
+	rs.tx_in_flight = inflight_at_loss(b, &rs, r->pcount);
 	if (rs.tx_in_flight != BBR_NONE)
 		bbr_handle_too_high(tp, &rs);
 }
