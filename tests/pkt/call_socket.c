@@ -51,6 +51,18 @@ static void choose_congestion(struct call *c, const struct sock *s)
 				   name, (socklen_t)strlen(name));
 }
 
+/* LINUX: a limit of the pacing rate, however high, turns pacing on. */
+static void choose_pacing(struct call *c, const struct sock *s)
+{
+	enum { MAX_PACING_RATE = 47 };
+	const unsigned rate = 0xfffffffe;
+
+	if (!c->r->paced || s->proto != IPPROTO_TCP)
+		return;
+	(void)c->r->ifc.setsockopt(c->ud, s->live_fd, SOL_SOCKET,
+				   MAX_PACING_RATE, &rate, sizeof(rate));
+}
+
 void call_socket(struct call *c)
 {
 	int domain = c->r->conf->socket_domain, type, proto, fd;
@@ -81,6 +93,7 @@ void call_socket(struct call *c)
 		s->proto = s->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
 	c->r->under_test = s;
 	choose_congestion(c, s);
+	choose_pacing(c, s);
 }
 
 void call_bind(struct call *c)

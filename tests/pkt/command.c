@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/pkt/defaults.h"
+#include "tests/pkt/host_view.h"
 #include "tests/pkt/shell.h"
 
 #ifdef PKT_HAVE_NETSTACK
@@ -204,6 +205,37 @@ static const char *do_ip(struct context *x, struct shell_command *c)
 			    c->n > 2 ? c->words[2] : "");
 }
 
+/*
+ * Packets leave when they are sent: queueing is not of this stack.  But fq
+ * paces what goes through it, and that TCP can do (call_socket.c).
+ */
+static const char *do_tc(struct context *x, struct shell_command *c)
+{
+	for (size_t i = 1; i < c->n; i++) {
+		if (strcmp(c->words[i], "fq") == 0)
+			x->r->paced = true;
+		else if (strcmp(c->words[i], "netem") == 0)
+			return "this stack cannot do: tc ... netem";
+	}
+	return NULL;
+}
+
+/* Segmentation is chosen when the stack is made: command_wants_tso(). */
+static const char *do_ethtool(struct context *x, struct shell_command *c)
+{
+	if (x->r->in_init && c->n > 2 && strcmp(c->words[1], "-K") == 0)
+		return NULL;
+	return "this stack can do ethtool -K in the init command only";
+}
+
+bool command_wants_tso(const char *text)
+{
+	const char *at = text != NULL ? strstr(text, "ethtool -K") : NULL;
+
+	return at == NULL ||
+	       (strstr(at, "tso off") == NULL && strstr(at, "gso off") == NULL);
+}
+
 /* The file itself, or what such a file says if there is none. */
 static const char *do_defaults(struct context *x, const char *path)
 {
@@ -226,20 +258,13 @@ static const struct {
 	const char *name;
 	const char *(*fn)(struct context *, struct shell_command *);
 } COMMANDS[] = {
-    {"sysctl", do_sysctl},
-    {"/sbin/sysctl", do_sysctl},
-    {"echo", do_echo},
-    {"set_sysctls.py", do_set_sysctls},
-    {"sleep", do_sleep},
-    {"ip", do_ip},
-    /* Queueing is not of this stack: packets leave when they are sent. */
-    {"tc", do_nothing},
-    {"rm", do_nothing},
-    {"true", do_nothing},
-    {":", do_nothing},
-    {"modprobe", do_nothing},
-    {"set", do_nothing},
-    {"exit", do_nothing},
+    {"sysctl", do_sysctl},   {"/sbin/sysctl", do_sysctl},
+    {"echo", do_echo},       {"set_sysctls.py", do_set_sysctls},
+    {"sleep", do_sleep},     {"ip", do_ip},
+    {"ethtool", do_ethtool}, {"tc", do_tc},
+    {"rm", do_nothing},      {"true", do_nothing},
+    {":", do_nothing},       {"modprobe", do_nothing},
+    {"set", do_nothing},     {"exit", do_nothing},
 };
 
 static bool ends_with(const char *s, const char *tail)
@@ -286,6 +311,8 @@ const char *command_run(struct run *r, const char *text)
 
 	if (r->conf->backend != BACKEND_NETSTACK)
 		return run_sh(r, text);
+	if (host_view_wanted(text))
+		return host_view_run(r, text);
 	return run_text(&x, text);
 }
 

@@ -294,6 +294,35 @@ static unsigned mask_length(const struct ip_addr *mask)
 	return n;
 }
 
+/*
+ * Names that the runner of Linux's scripts defines; the cookies are those of
+ * the default addresses under the key that the scripts set.
+ */
+static void define_well_known(struct config *c)
+{
+	static const char *const NAMES[4][3] = {
+	    {"CMSG_LEVEL_IP", "SOL_IP", "SOL_IPV6"},
+	    {"CMSG_TYPE_RECVERR", "IP_RECVERR", "IPV6_RECVERR"},
+	    {"TFO_COOKIE", "3021b9d889017eeb", "c1d1e9742a47a9bc"},
+	    {"TFO_COOKIE_ZERO", "b7c12350a90dc8f5", "82af1a8f9a205c34"},
+	};
+
+	for (size_t i = 0; i < 4; i++) {
+		const struct define *d = c->defines;
+		struct define *own;
+
+		while (d != NULL && strcmp(d->name, NAMES[i][0]) != 0)
+			d = d->next;
+		if (d != NULL)
+			continue;
+		own = arena_alloc(c->arena, sizeof(*own));
+		own->name = NAMES[i][0];
+		own->value = NAMES[i][c->wire_af == AF_INET6 ? 2 : 1];
+		own->next = c->defines;
+		c->defines = own;
+	}
+}
+
 int config_finish(struct config *c, char *err, size_t err_size)
 {
 	struct ip_addr mask;
@@ -306,11 +335,11 @@ int config_finish(struct config *c, char *err, size_t err_size)
 	c->remote_plen = v6 ? 32 : 24;
 	c->local_plen = 48;
 	if (c->local == NULL)
-		c->local = v6 ? "fd3d:fa7b:d17d::1" : "192.168.0.1";
+		c->local = v6 ? "fd3d:0a0b:17d6::1" : "192.168.0.1";
 	if (c->remote == NULL)
-		c->remote = v6 ? "2001:db8::1" : "192.0.2.1";
+		c->remote = v6 ? "fd3d:fa7b:d17d::1" : "192.0.2.1";
 	if (c->gateway == NULL)
-		c->gateway = v6 ? "fd3d:fa7b:d17d:8888::1" : "192.168.0.1";
+		c->gateway = v6 ? "fd3d:0a0b:17d6:8888::1" : "192.168.0.1";
 	if (parse_ip(af, c->local, &c->local_ip, NULL) != 0 ||
 	    parse_ip(af, c->remote, &c->remote_ip, &c->remote_plen) != 0 ||
 	    parse_ip(af, c->gateway, &c->gateway_ip, NULL) != 0 ||
@@ -322,6 +351,7 @@ int config_finish(struct config *c, char *err, size_t err_size)
 	}
 	if (!v6)
 		c->local_plen = mask_length(&mask);
+	define_well_known(c);
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 #include "tests/pkt/packet_wait.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,18 +23,6 @@ enum {
 	REAL_ANY_PATIENCE_SECS = 120,
 	EMPTY_ROUNDS = 1000,
 };
-
-/* For the handler of SIGALRM, which can reach nothing else. */
-static char alarm_text[512];
-
-static void on_alarm(int sig)
-{
-	ssize_t n;
-
-	(void)sig;
-	n = write(STDERR_FILENO, alarm_text, strlen(alarm_text));
-	_exit(n >= 0 ? 1 : 2);
-}
 
 static void give_up(struct run *r, const struct event *e)
 {
@@ -65,16 +52,17 @@ static void arm_alarm(struct run *r, const struct event *e)
 	long long left = (r->live_start + end - run_now(r)) / USECS + 1;
 	char *text = wire_to_string(e->packet);
 
-	snprintf(alarm_text, sizeof(alarm_text),
-		 "%s:%d: error handling packet: Timed out waiting for "
-		 "packet\nscript packet: %9.6f %s\n",
-		 r->script->path, e->line, (double)e->usecs / USECS, text);
-	free(text);
-	signal(SIGALRM, on_alarm);
 	if (left < 1)
 		left = 1;
-	alarm((unsigned)left + (e->time == TIME_ANY ? REAL_ANY_PATIENCE_SECS
-						    : REAL_PATIENCE_SECS));
+	run_arm_alarm(r, e,
+		      (unsigned)left + (e->time == TIME_ANY
+					    ? REAL_ANY_PATIENCE_SECS
+					    : REAL_PATIENCE_SECS),
+		      arena_printf(r->arena,
+				   "error handling packet: Timed out waiting "
+				   "for packet\nscript packet: %9.6f %s",
+				   (double)e->usecs / USECS, text));
+	free(text);
 }
 
 static int receive(struct run *r, const struct event *e, size_t *len,

@@ -9,7 +9,12 @@
 #include <sys/times.h>
 #include <unistd.h>
 
-enum { USECS = 1000000, SPIN_USECS = 20, JIFFY_OFFSET_USECS = 250 };
+enum {
+	USECS = 1000000,
+	SPIN_USECS = 20,
+	JIFFY_OFFSET_USECS = 250,
+	HANG_SECS = 10, /* for one event */
+};
 
 static void cleanup(struct run *r)
 {
@@ -51,6 +56,27 @@ void run_fail(struct run *r, int line, const char *fmt, ...)
 	cleanup(r);
 	fflush(stderr);
 	_exit(1);
+}
+
+/* For the handler, which can reach nothing else. */
+static char alarm_text[512];
+
+static void on_alarm(int sig)
+{
+	ssize_t n;
+
+	(void)sig;
+	n = write(STDERR_FILENO, alarm_text, strlen(alarm_text));
+	_exit(n >= 0 ? 1 : 2);
+}
+
+void run_arm_alarm(struct run *r, const struct event *e, unsigned secs_left,
+		   const char *what)
+{
+	snprintf(alarm_text, sizeof(alarm_text), "%s:%d: %s\n", r->script->path,
+		 e->line, what);
+	signal(SIGALRM, on_alarm);
+	alarm(secs_left);
 }
 
 long long run_now(struct run *r)
@@ -200,8 +226,22 @@ static void check_order(struct run *r, const struct event *e)
 			 last->usecs, e->usecs);
 }
 
+/* A call that a script thinks will not block may block without an end. */
+static void watch(struct run *r, const struct event *e)
+{
+	long long wait = 0;
+
+	if (!r->virtual_time)
+		wait = (r->live_start + e->usecs - run_now(r)) / USECS + 1;
+	run_arm_alarm(r, e, HANG_SECS + (unsigned)(wait > 0 ? wait : 0),
+		      arena_printf(r->arena, "%s did not come to an end",
+				   e->kind == EVENT_SYSCALL ? e->call->name
+							    : "this event"));
+}
+
 static void run_event(struct run *r, struct event *e)
 {
+	watch(r, e);
 	switch (e->kind) {
 	case EVENT_PACKET:
 		packet_event(r, e);
@@ -292,6 +332,7 @@ void run_script(struct run *r)
 		r->num_events++;
 	}
 	blocking_stop(r);
+	alarm(0);
 	cleanup(r);
 	code_execute(r);
 	close_all(r);

@@ -85,6 +85,7 @@ struct run {
 	bool virtual_time;
 	bool init_done; /* so the cleanup command is due */
 	bool in_init;
+	bool paced;          /* new sockets are, as behind fq; command.c */
 	char congestion[16]; /* of new sockets of the kernel; command.c */
 	struct event *event, *last_event;
 	unsigned num_events;
@@ -95,6 +96,7 @@ struct run {
 	pthread_mutex_t lock;
 	struct blocking *blocking;
 	struct code_part *code, **code_tail;
+	unsigned long long *counters; /* when last shown; host_view.c */
 	const struct code_server *code_server; /* borrowed; may be NULL */
 	uint8_t *rx;                           /* WIRE_MAX_PACKET */
 };
@@ -110,6 +112,10 @@ void run_fail(struct run *r, int line, const char *fmt, ...)
 /* The same without an end, for --non_fatal. */
 void run_warn(struct run *r, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Ends the process with `what` if it is still here in `secs` real seconds. */
+void run_arm_alarm(struct run *r, const struct event *e, unsigned secs,
+		   const char *what);
 
 /* The stack's clock. */
 long long run_now(struct run *r);
@@ -159,6 +165,8 @@ void code_execute(struct run *r);
 
 /* command.c: NULL, or what went wrong. */
 const char *command_run(struct run *r, const char *text);
+/* Does the init command leave segmentation to the device? */
+bool command_wants_tso(const char *text);
 /* Mid-script: waits and checks the time, too. */
 void command_event(struct run *r, struct event *e);
 
