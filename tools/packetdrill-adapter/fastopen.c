@@ -75,7 +75,8 @@ static size_t send_syn(struct file *f, const struct msghdr *m, size_t total)
 ssize_t fastopen_send(struct file *f, const struct msghdr *m, size_t total,
 		      int flags)
 {
-	size_t sent;
+	struct nst_iov iov[2];
+	size_t sent, niov;
 	int rc;
 
 	if (!nst_tcp_deferred(f->tcp)) {
@@ -84,9 +85,15 @@ ssize_t fastopen_send(struct file *f, const struct msghdr *m, size_t total,
 			return rc;
 	}
 	sent = send_syn(f, m, total);
-	if (file_nonblock(f, flags))
-		return sent ? (ssize_t)sent : -EINPROGRESS;
+	/* LINUX: with a writer waiting, the SYN-ACK's ACK waits, too. */
+	if (sent < total && !file_nonblock(f, flags))
+		(void)nst_tcp_snd_space(f->tcp, iov, &niov);
 	/* The caller goes on with the rest when the connection is up. */
-	rc = open_connect_end(f, -EINPROGRESS);
-	return rc < 0 && !sent ? rc : (ssize_t)sent;
+	if (sent < total)
+		(void)nst_tcp_snd_space(f->tcp, iov, &niov);
+	rc = file_nonblock(f, flags) ? -EINPROGRESS
+				     : open_connect_end(f, -EINPROGRESS);
+	if (rc == 0 || (rc == -EINPROGRESS && sent > 0))
+		return (ssize_t)sent;
+	return rc; /* LINUX: what the SYN carried does not count then */
 }

@@ -28,6 +28,9 @@ static bool may_queue(const struct file *f, enum nst_tcp_state st)
 /* LINUX: sk_stream_wait_connect(). */
 static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 {
+	struct nst_iov iov[2];
+	size_t niov;
+
 	for (;;) {
 		enum nst_tcp_state st = nst_tcp_state(f->tcp);
 		int err;
@@ -39,7 +42,12 @@ static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 			return -err;
 		if (st != NST_TCP_SYN_SENT && st != NST_TCP_SYN_RCVD)
 			return -EPIPE;
-		if (nonblock || world_wait(f->w, deadline) < 0)
+		if (nonblock)
+			return -EAGAIN;
+		/* LINUX: with a writer waiting, the SYN-ACK's ACK waits, too.
+		 */
+		(void)nst_tcp_snd_space(f->tcp, iov, &niov);
+		if (world_wait(f->w, deadline) < 0)
 			return -EAGAIN;
 		if (!f->tcp)
 			return -EBADF;

@@ -129,6 +129,72 @@ Test(world, connect_blocks)
 	cr_assert_eq(c.result, 0);
 }
 
+static ssize_t run_fast_send(struct call *c)
+{
+	struct sockaddr_in to = peer_addr("192.0.2.1", PEER_PORT);
+
+	return CALL(sendto, c->fd, c->buf, c->len, MSG_FASTOPEN,
+		    (struct sockaddr *)&to, sizeof(to));
+}
+
+/* What the SYN carried does not count when the peer refuses. */
+Test(world, fastopen_blocks_and_is_refused)
+{
+	struct call c = {.fd = CALL(socket, AF_INET, SOCK_STREAM, 0), .len = 9};
+	int on = 1;
+
+	cr_assert_eq(CALL(setsockopt, c.fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE,
+			  &on, sizeof(on)),
+		     0);
+	begin(&c, run_fast_send);
+	cr_assert(peer_take(&peer, &s));
+	cr_assert_eq(s.bytes, 9);
+	peer.sport = PEER_PORT;
+	peer.dport = s.sport;
+	peer_send(&peer, RST | ACK, NULL, 0);
+	pthread_join(c.thread, NULL);
+	cr_assert_eq(c.result, -1);
+	cr_assert_eq(c.err, ECONNREFUSED);
+}
+
+static ssize_t run_write(struct call *c)
+{
+	return CALL(write, c->fd, c->buf, c->len);
+}
+
+/* A writer waits for the handshake: its bytes leave with the last ACK. */
+Test(world, write_blocks_while_connecting)
+{
+	struct sockaddr_in to = peer_addr("192.0.2.1", PEER_PORT);
+	struct call c = {
+	    .fd = CALL(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+	    .len = 7};
+
+	CALL(connect, c.fd, (struct sockaddr *)&to, sizeof(to));
+	cr_assert_eq(CALL(fcntl, c.fd, F_SETFL, 0L), 0);
+	begin(&c, run_write);
+	cr_assert(peer_take(&peer, &s));
+	peer.sport = PEER_PORT;
+	peer.dport = s.sport;
+	peer_send(&peer, SYN | ACK, NULL, 0);
+	pthread_join(c.thread, NULL);
+	cr_assert_eq(c.result, 7);
+	cr_assert(peer_take(&peer, &s));
+	cr_assert_eq(s.bytes, 7);
+}
+
+/* packetdrill ends scripts by cancelling what still waits. */
+Test(world, cancelled_in_its_sleep)
+{
+	struct call c = {.fd = peer_listen(&peer, 1)};
+
+	begin(&c, run_accept);
+	pthread_cancel(c.thread);
+	pthread_join(c.thread, NULL);
+	cr_assert_geq(peer_accept(&peer, c.fd), 0);
+	CALL(usleep, 1000);
+}
+
 static int established(void)
 {
 	int fd = peer_accept(&peer, peer_listen(&peer, 5));
