@@ -436,7 +436,7 @@ static bool first_ace_broken(struct nst_tcp *tp, const struct tcp_seg *seg)
 	if (!seq_gt(seg->ack, tp->snd_una) &&
 	    tp->bytes_acked == tp->ecn.acked_before)
 		return false;
-	if (tp->ecn.acked_before >= tp->mss || tcp_ace_of(seg))
+	if (tp->ecn.acked_before > tp->mss || tcp_ace_of(seg))
 		return false;
 	tp->ecn.fail |= TCP_ECN_ACE_RECV | TCP_ECN_OPT_RECV;
 	return true;
