@@ -13,6 +13,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = os.path.join(HERE, "scripts")
+MUST_FAIL = os.path.join(HERE, "must_fail")
 TOP = os.path.dirname(os.path.dirname(HERE))
 # PKT_UNDER_TEST: another build's binary.
 PKT = os.environ.get("PKT_UNDER_TEST",
@@ -116,7 +117,24 @@ def run_backend(report, backend, workers):
             report.add(f"pkt {backend}: {passed} scripts", True, count=passed)
 
 
+def run_must_fail(report):
+    """Scripts that are wrong are found wrong, and for the right reason."""
+    for name in sorted(os.listdir(MUST_FAIL)):
+        label = f"pkt must_fail {name}"
+        if not name.endswith(".pkt") or not report.wants(label):
+            continue
+        path = os.path.join(MUST_FAIL, name)
+        with open(path, encoding="utf-8") as f:
+            want = re.match(r"// fails: (.+)$", f.readline().rstrip())
+        (_, ok, said), = run_chunk("netstack", "ipv4", [path])
+        if not want or ok or not re.search(want[1], said):
+            report.add(label, False, said or "passed")
+        else:
+            report.add(label, True)
+
+
 def run(report, everything):
+    run_must_fail(report)
     run_backend(report, "netstack", os.cpu_count() or 2)
     if not everything:
         return
