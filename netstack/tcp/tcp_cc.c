@@ -38,7 +38,7 @@ void tcp_cc_start(struct nst_tcp *tp)
 	tp->cwnd = TCP_INIT_CWND;
 	/* LINUX: RFC 5681 3.1 and RFC 6298 5.7 shrink the first window when
 	 * the SYN was lost; here when it was lost twice, and surely so. */
-	if (tp->hs_n > 1)
+	if (tp->hs_late)
 		tp->cwnd = 1;
 	tp->cwnd_stamp = tp->sk.st->now;
 	init_algorithm(tp);

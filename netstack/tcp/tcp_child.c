@@ -35,6 +35,7 @@ static void options(struct nst_tcp *tp, const struct tcp_req *r)
 static void handshake(struct nst_tcp *tp, const struct tcp_req *r)
 {
 	tp->hs_sent = r->cookie ? NST_NEVER : r->sent;
+	tp->hs_ts_first = r->ts_first;
 	tp->hs_n = r->retrans;
 	tp->hs_timeouts = r->timeouts;
 	tp->total_retrans = r->retrans;

@@ -141,6 +141,7 @@ static enum nst_err start(struct nst_tcp *tp, bool fast)
 	tp->ts_off = tcp_ts_offset(tp->sk.st, &tp->sk.conn.key);
 	tcp_handshake_offer(tp);
 	tcp_wnd_offer_syn(tp);
+	tp->hs_wscale = tp->rcv_wscale;
 	tcp_set_state(tp, NST_TCP_SYN_SENT);
 	TCP_COUNT(tp->sk.st, ActiveOpens);
 	if (!fast && !tp->conf.fo.connect) {
@@ -159,10 +160,12 @@ static enum nst_err open_to(struct nst_tcp *tp, const struct nst_sockaddr *dst,
 			    bool fast)
 {
 	struct nst_sockaddr local = tp->sk.local;
+	uint8_t pingpong = tp->pingpong;
 	enum nst_err e;
 
 	tcp_buf_free(tp);
 	tcp_reset_facts(tp);
+	tp->pingpong = pingpong; /* TCP_QUICKACK may be set already */
 	tp->sk.error = NST_OK;
 	tp->sk.shut_rd = false;
 	tp->sk.shut_wr = false;

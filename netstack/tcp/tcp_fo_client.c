@@ -202,6 +202,7 @@ void tcp_fo_send_syn(struct nst_tcp *tp)
 		len = 0;
 	tp->fo.deferred = false;
 	tp->hs_sent = tp->rexmit_start = tp->sk.st->now;
+	tp->hs_ts_first = tcp_ts_now(tp->sk.st, tp->ts_off);
 	tp->fo.asked = tp->fo.cookie.on;
 	tp->fo.asked_exp = tp->fo.cookie.exp;
 	tp->push_seq = tcp_write_seq(tp);

@@ -58,6 +58,7 @@ void tcp_handshake_start(struct nst_tcp *tp)
 	tcp_handshake_facts(tp);
 	tp->hs_sent = tp->sk.st->now;
 	tp->rexmit_start = tp->hs_sent;
+	tp->hs_ts_first = tcp_ts_now(tp->sk.st, tp->ts_off);
 	tcp_send_syn(tp);
 }
 
@@ -123,6 +124,9 @@ void tcp_handshake_fire(struct nst_tcp *tp)
 		tcp_give_up(tp);
 		return;
 	}
+	/* LINUX: as for a SYN: the second time-out shrinks the window. */
+	if (tp->fo.pending && tp->hs_timeouts == 1)
+		tcp_loss_enter(tp);
 	tp->hs_timeouts++;
 	tp->hs_soon = 0;
 	tp->hs_sent = tp->sk.st->now;
@@ -193,13 +197,9 @@ static void no_rtt(struct nst_tcp *tp)
  * the answer was not to the first of them after all (RFC 3522). */
 static bool late(const struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	uint32_t first =
-	    tcp_ts_now(tp->sk.st, tp->ts_off) -
-	    (uint32_t)((tp->sk.st->now - tp->rexmit_start) / NST_MS);
-
 	if (tp->total_retrans <= 1 || !tp->hs_timeouts)
 		return false;
-	return !echo_of_ours(tp, seg) || seg->tsecr != first;
+	return !echo_of_ours(tp, seg) || seg->tsecr != tp->hs_ts_first;
 }
 
 /* LINUX: tcp_initialize_rcv_mss. */
@@ -246,8 +246,8 @@ static void complete_fast(struct nst_tcp *tp, const struct tcp_seg *seg)
 	no_rtt(tp);
 	sequence(tp, seg);
 	tp->backoff = 0;
-	tcp_rto_rearm(tp);
 	tcp_fo_child_done(tp, false);
+	tcp_rto_rearm(tp);
 	if (tp->state == NST_TCP_SYN_RCVD)
 		tcp_set_state(tp, NST_TCP_ESTABLISHED);
 	tp->ev |= NST_EV_CONNECTED | NST_EV_OUT;

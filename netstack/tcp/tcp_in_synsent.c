@@ -44,7 +44,7 @@ static void take_syn(struct nst_tcp *tp, const struct tcp_seg *seg)
  * owner said that it would (TCP_DEFER_ACCEPT, TCP_QUICKACK off). */
 static bool ack_waits(const struct nst_tcp *tp)
 {
-	return tp->conf.defer_s || tp->pingpong;
+	return tp->snd_blocked || tp->conf.defer_s || tcp_pingpong(tp);
 }
 
 /* Fourth, with ACK: established. */
@@ -54,12 +54,14 @@ static void established(struct nst_tcp *tp, struct tcp_seg *seg)
 
 	tcp_ecn_synack_in(tp, seg);
 	tcp_handshake_complete(tp, seg);
+	tp->bytes_acked++; /* LINUX: the SYN is counted */
 	if (fo)
 		fo = tcp_fo_synack(tp, seg);
 	if (ack_waits(tp)) {
 		tp->ack_pending = true;
 		tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
 		tp->ack_due = tp->sk.st->now + TCP_DELACK_MAX;
+		tp->ack_segs = tp->segs_in; /* decided on */
 		return;
 	}
 	tp->ack_now = true;

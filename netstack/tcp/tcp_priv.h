@@ -336,6 +336,8 @@ struct nst_tcp {
 	uint32_t hs_n;    /* how many were repeated */
 	uint32_t hs_timeouts;  /* of these by the timer */
 	nst_time hs_soon;      /* a stray ACK came: try again then; 0: no */
+	uint8_t hs_wscale;     /* that our SYN offered */
+	uint32_t hs_ts_first;  /* timestamp of the first SYN or SYN-ACK */
 	bool hs_late;          /* the SYN(-ACK) was repeated, not in vain */
 	struct tcp_rtx rtx;
 	nst_time rto; /* LINUX: icsk_rto, back-off included */
@@ -517,6 +519,12 @@ static inline bool tcp_may_send(const struct nst_tcp *tp)
 {
 	return tcp_in_states(tp, TCPF_SENDING) ||
 	       (tp->state == NST_TCP_SYN_RCVD && tp->fo.pending);
+}
+/* SYN-RECEIVED by crossing SYNs, RFC 9293 3.5 figure 7. */
+static inline bool tcp_opened_both(const struct nst_tcp *tp)
+{
+	return tp->state == NST_TCP_SYN_RCVD && !tp->fo.pending && !tp->fwd &&
+	       !tp->listener;
 }
 /* The handshake's timer rules: a Fast Open child may be closing already. */
 static inline bool tcp_in_handshake(const struct nst_tcp *tp)

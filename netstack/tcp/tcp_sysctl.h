@@ -68,7 +68,7 @@ struct tcp_cc;
 	X(tcp_retrans_collapse, 1, 0, 1) \
 	X(tcp_retries1, 3, 0, 255) \
 	X(tcp_retries2, 15, 0, 255) \
-	X(tcp_rfc1337, 0, 0, 1) \
+	X(tcp_rfc1337, 1, 0, 1) /* DEVIATION: Linux: 0 */ \
 	X(tcp_rto_max_ms, 120000, 1000, 120000) \
 	X(tcp_rto_min_us, 200000, 1, INT_MAX) \
 	X(tcp_sack, 1, 0, 1) \

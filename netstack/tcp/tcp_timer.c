@@ -58,14 +58,9 @@ static const struct timer_row rtx_rows[TCP_RTX_COUNT] = {
     [TCP_RTX_PERSIST] = {"persist", rtx_deadline, tcp_persist_fire, "9293"},
 };
 
-static bool opening(const struct nst_tcp *tp)
-{
-	return tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD));
-}
-
 static nst_time retrans_deadline(const struct nst_tcp *tp)
 {
-	if (opening(tp))
+	if (tcp_in_handshake(tp))
 		return tcp_handshake_deadline(tp);
 	if (!tcp_in_states(tp, TCPF_SYNCED))
 		return NST_NEVER;
@@ -74,7 +69,7 @@ static nst_time retrans_deadline(const struct nst_tcp *tp)
 
 static void retrans_fire(struct nst_tcp *tp)
 {
-	if (opening(tp))
+	if (tcp_in_handshake(tp))
 		tcp_handshake_fire(tp);
 	else
 		rtx_rows[tp->rtx.what].fire(tp);
@@ -153,7 +148,7 @@ void nst_tcp_timer(const struct nst_tcp *tp, int *kind, nst_time *deadline)
 	*kind = 0;
 	*deadline = retrans_deadline(tp);
 	if (*deadline != NST_NEVER) {
-		*kind = !opening(tp) && tp->rtx.what == TCP_RTX_PERSIST ? 4 : 1;
+		*kind = !tcp_in_handshake(tp) && tp->rtx.what == TCP_RTX_PERSIST ? 4 : 1;
 		return;
 	}
 	*deadline = t_min(keep, fw2);

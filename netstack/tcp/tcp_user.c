@@ -58,6 +58,8 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 	uint32_t n = 0;
 
 	*niov = 0;
+	if (tp->state == NST_TCP_SYN_SENT && !tp->fo.deferred)
+		tp->snd_blocked = true; /* the last ACK may ride on it */
 	if (!may_queue(tp))
 		return 0;
 	if (tcp_notsent_ok(tp)) {

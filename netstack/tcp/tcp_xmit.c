@@ -227,6 +227,18 @@ void tcp_send_syn(struct nst_tcp *tp)
 		return; /* its timer sends the next one */
 }
 
+/* LINUX: crossing SYNs: the SYN-ACK offers what the SYN did, whatever the
+ * peer's SYN had. */
+static void offer_all(const struct nst_tcp *tp, struct tcp_out_hdr *h)
+{
+	h->ts = TCP_CTL(tp, timestamps) != 0;
+	h->tsval = tcp_ts_now(tp->sk.st, tp->ts_off);
+	h->tsecr = tp->ts_on ? tp->ts_recent : 0;
+	h->sack_perm = TCP_CTL(tp, sack) != 0;
+	h->wscale_ok = TCP_CTL(tp, window_scaling) != 0;
+	h->wscale = tp->hs_wscale;
+}
+
 bool tcp_send_syn_data(struct nst_tcp *tp, uint32_t len)
 {
 	bool passive = tp->state == NST_TCP_SYN_RCVD;
@@ -240,6 +252,8 @@ bool tcp_send_syn_data(struct nst_tcp *tp, uint32_t len)
 	h.sack_perm = tp->sack_on;
 	h.wscale_ok = tp->wscale_on;
 	h.wscale = tp->rcv_wscale;
+	if (passive && tcp_opened_both(tp))
+		offer_all(tp, &h);
 	h.fo = tp->fo.cookie;
 	tcp_ecn_syn_out(tp, &h);
 	pkt = pkt_with_hdr(tp->sk.st->env, &h);
