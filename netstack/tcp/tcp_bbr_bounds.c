@@ -87,7 +87,7 @@ static void cut_by_loss(const struct nst_tcp *tp, struct tcp_bbr_state *b)
 /* Even the luckiest packet of the round had to queue. */
 static bool queue_seen(const struct tcp_bbr_state *b)
 {
-	return b->round_rtt != NST_NEVER &&
+	return b->round_rtt != NST_NEVER && b->min_rtt != NST_NEVER &&
 	       b->round_rtt > b->min_rtt + t_max(b->min_rtt / 8, QUEUE_MIN);
 }
 
