@@ -126,30 +126,38 @@ static char *read_file(const char *path, size_t *len)
 	return text;
 }
 
+/*
+ * A namespace for the tun device and for what the script's commands do; they
+ * must not reach the host's settings.
+ */
+static void own_network(void)
+{
+	if (unshare(CLONE_NEWNET) != 0)
+		die("network namespace: %s (are you root?)", strerror(errno));
+}
+
+/* Timing is best when nobody gets in between; neither is a must. */
+static void be_punctual(void)
+{
+	struct sched_param param = {.sched_priority = 1};
+
+	(void)sched_setscheduler(0, SCHED_RR, &param);
+	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
 static void open_so(struct run *r)
 {
 	packetdrill_interface_init_t init;
 	void *lib = dlopen(r->conf->so_filename, RTLD_NOW | RTLD_LOCAL);
 	const char *flags = r->conf->so_flags;
 
+	own_network();
 	if (lib == NULL)
 		die("%s", dlerror());
 	*(void **)&init = dlsym(lib, "packetdrill_interface_init");
 	if (init == NULL)
 		die("%s", dlerror());
 	init(flags != NULL ? flags : "", &r->ifc);
-}
-
-/* A namespace for the tun device and for what the script's commands do. */
-static void own_network(void)
-{
-	struct sched_param param = {.sched_priority = 1};
-
-	if (unshare(CLONE_NEWNET) != 0)
-		die("network namespace: %s (are you root?)", strerror(errno));
-	/* Timing is best when nobody gets in between; neither is a must. */
-	(void)sched_setscheduler(0, SCHED_RR, &param);
-	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
 }
 
 static void open_kernel(struct run *r)
@@ -170,11 +178,12 @@ static void open_kernel(struct run *r)
 	ip_to_string(&r->conf->remote_ip, remote);
 	ip_to_string(&r->conf->gateway_ip, gateway);
 	own_network();
+	be_punctual();
 	if (pkt_kernel_backend(&k, &r->ifc) != 0)
 		die("kernel backend: %s", strerror(errno));
 #else
 	(void)r;
-	(void)own_network;
+	(void)be_punctual;
 	die("built without the kernel backend");
 #endif
 }
