@@ -210,6 +210,40 @@ static int opt_pcap(struct parse *p, const char *v)
 	return take_path("pcap", v, &p->o->pcap_path);
 }
 
+static int take_netem(struct parse *p, const char *name, const char *v, int way)
+{
+	struct netem_error err;
+
+	if (netem_parse(v, &p->o->netem[way], &err)) {
+		log_error("--%s %s: %s%s%.*s%s", name, v, err.what,
+			  err.len ? ": \"" : "", (int)err.len, v + err.at,
+			  err.len ? "\"" : "");
+		return -EINVAL;
+	}
+	/* The same settings both ways, but not the same fate. */
+	p->o->netem[way].seed = p->o->netem[way].seed * 2 + (unsigned)way;
+	p->o->netem_text[way] = v;
+	p->o->netem_on[way] = true;
+	return 0;
+}
+
+static int opt_netem_out(struct parse *p, const char *v)
+{
+	return take_netem(p, "netem-out", v, 0);
+}
+
+static int opt_netem_in(struct parse *p, const char *v)
+{
+	return take_netem(p, "netem-in", v, 1);
+}
+
+static int opt_netem(struct parse *p, const char *v)
+{
+	int rc = take_netem(p, "netem", v, 0);
+
+	return rc ? rc : take_netem(p, "netem", v, 1);
+}
+
 static int opt_log(struct parse *p, const char *v)
 {
 	return take_path("log", v, &p->o->log_path);
@@ -233,6 +267,9 @@ static const struct option_def {
     {"dns", 0, TAKES(opt_dns)},
     {"mtu", 0, TAKES(opt_mtu)},
     {"mac", 0, TAKES(opt_mac)},
+    {"netem", 0, TAKES(opt_netem)},
+    {"netem-in", 0, TAKES(opt_netem_in)},
+    {"netem-out", 0, TAKES(opt_netem_out)},
     {"sysctl", 0, TAKES(opt_sysctl)},
     {"publish", 'p', TAKES(opt_publish)},
     {"allow", 0, TAKES(opt_allow)},
@@ -347,8 +384,9 @@ static int derive_nat(struct options *o)
 		o->dns4 = value_nth(&o->ip4, o->ip4_len, 3);
 	if (!o->dns6.family)
 		o->dns6 = value_nth(&o->ip6, o->ip6_len, 3);
+	/* A wire that is to be like one has packets like one. */
 	if (!o->mtu)
-		o->mtu = 65520;
+		o->mtu = o->netem_on[0] || o->netem_on[1] ? 1500 : 65520;
 	if (o->gw4.family && o->gw6.family && o->dns4.family && o->dns6.family)
 		return 0;
 	log_error("--ip leaves no room for the gateway (.2) and resolver (.3); "
@@ -358,6 +396,10 @@ static int derive_nat(struct options *o)
 
 static int check_whole(struct options *o)
 {
+	if (o->net == NET_NONE && (o->netem_on[0] || o->netem_on[1])) {
+		log_error("--netem needs a network: --net nat or tap:NAME");
+		return -EINVAL;
+	}
 	if (o->net != NET_NAT && o->npublish) {
 		log_error("--publish needs --net nat");
 		return -EINVAL;

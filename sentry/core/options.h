@@ -6,6 +6,7 @@
 #ifndef SENTRY_CORE_OPTIONS_H
 #define SENTRY_CORE_OPTIONS_H
 
+#include "netstack/netem/netem.h"
 #include "netstack/nst_types.h"
 
 enum net_mode { NET_NAT, NET_NONE, NET_TAP };
@@ -46,6 +47,10 @@ struct options {
 	uint32_t mtu; /* --mtu; default 65520 on nat, the device's on tap */
 	uint8_t mac[6];
 	bool has_mac;
+	/* --netem (both), --netem-out, --netem-in: [0] what the guest sends */
+	struct netem_conf netem[2];
+	const char *netem_text[2];
+	bool netem_on[2];
 	const char **sysctls; /* --sysctl NAME=VALUE, in order */
 	size_t nsysctls;
 	struct opt_publish *publish;

@@ -19,8 +19,13 @@ void options_usage(void)
 	    "  --gateway ADDRESS        default route (nat: .2 of the "
 	    "network)\n"
 	    "  --dns ADDRESS            resolver (nat: .3 of the network)\n"
-	    "  --mtu BYTES              576 to 65535 (nat: 65520);\n"
+	    "  --mtu BYTES              576 to 65535 (nat: 65520, with\n"
+	    "                           --netem 1500);\n"
 	    "                           no IPv6 below 1280\n"
+	    "  --netem SETTINGS         a bad link, both ways; --netem-in,\n"
+	    "                           --netem-out for one: docs/NETEM.md, "
+	    "as in\n"
+	    "                           delay=50ms,loss=1%,rate=100mbit\n"
 	    "  --sysctl NAME=VALUE      a setting of the sandbox's stack, as "
 	    "in\n"
 	    "                           net.ipv4.tcp_ecn=1\n"
@@ -132,6 +137,10 @@ void options_show(const struct options *o)
 	printf("net %s\n", net_text(o, buf));
 	if (o->net != NET_NONE)
 		show_addrs(o);
+	for (int i = 0; i < 2; i++)
+		if (o->netem_on[i])
+			printf("netem-%s %s\n", i ? "in" : "out",
+			       o->netem_text[i]);
 	for (size_t i = 0; i < o->nsysctls; i++)
 		printf("sysctl %s\n", o->sysctls[i]);
 	for (size_t i = 0; i < o->npublish; i++)

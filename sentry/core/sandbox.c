@@ -158,6 +158,11 @@ nst_time sandbox_next_deadline(const struct sandbox *sb)
 		if (gw < next)
 			next = gw;
 	}
+	if (sb->link && sb->link->next) {
+		nst_time link = sb->link->next(sb->link);
+		if (link < next)
+			next = link;
+	}
 	return next;
 }
 
@@ -165,6 +170,8 @@ void sandbox_run_timers(struct sandbox *sb)
 {
 	nst_time now = sandbox_now(sb);
 
+	if (sb->link && sb->link->run)
+		sb->link->run(sb->link, now);
 	if (sb->stack)
 		nst_run_timers(sb->stack, now);
 	if (sb->gw)

@@ -14,6 +14,10 @@ struct link {
 	/* Delivers queued packets (in-memory links); true: did something. */
 	bool (*pump)(struct link *l);
 	void (*free)(struct link *l);
+	/* Links with a netem in front; NULL: none. When run has something to
+	 * do; does it. */
+	nst_time (*next)(const struct link *l);
+	void (*run)(struct link *l, nst_time now);
 	const char *name;
 	/* Packets lost here: queue full, no memory, refused by the device,
 	 * malformed. */

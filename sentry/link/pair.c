@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "sentry/core/errmap.h"
+#include "sentry/link/netem_link.h"
 #include "sentry/link/queue.h"
 
 /* Each way; TCP has windows, so only floods of datagrams reach it. */
@@ -35,9 +36,10 @@ struct pair_end {
 struct pair {
 	struct link link; /* first */
 	struct sandbox *sb;
-	struct pair_end end[2]; /* 0 is the guest's */
-	struct nst_env env;     /* what sb->env was */
-	int cap_if;             /* interface of sb->cap */
+	struct pair_end end[2];   /* 0 is the guest's */
+	struct nst_env env;       /* what sb->env was */
+	struct netem_link *netem; /* NULL: none */
+	int cap_if;               /* interface of sb->cap */
 };
 
 /* ---- memory in flight ---- */
@@ -144,19 +146,40 @@ static void pair_capture(struct pair *p, bool outbound,
 		capture_packet(p->sb->cap, p->cap_if, outbound, pkt, now);
 }
 
+static void enqueue(struct pair_end *e, struct nst_pkt *pkt)
+{
+	if (e->out.count >= PAIR_QUEUE_MAX) {
+		e->pair->link.tx_drops++;
+		nst_pkt_free(pkt);
+		return;
+	}
+	pkt_queue_push(&e->out, pkt);
+}
+
+static void from_guest(void *ctx, struct nst_pkt *pkt)
+{
+	enqueue(&((struct pair *)ctx)->end[0], pkt);
+}
+
+static void to_guest(void *ctx, struct nst_pkt *pkt, nst_time now)
+{
+	(void)now;
+	enqueue(&((struct pair *)ctx)->end[1], pkt);
+}
+
 static void pair_transmit(void *link, struct nst_pkt *pkt)
 {
 	struct pair_end *e = link;
 	struct pair *p = e->pair;
 
-	if (e->out.count >= PAIR_QUEUE_MAX) {
-		p->link.tx_drops++;
-		nst_pkt_free(pkt);
-		return;
-	}
 	if (e == &p->end[0])
 		pair_capture(p, true, pkt, pkt->when);
-	pkt_queue_push(&e->out, pkt);
+	if (!p->netem)
+		enqueue(e, pkt);
+	else if (e == &p->end[0])
+		netem_link_send(p->netem, pkt);
+	else
+		netem_link_recv(p->netem, pkt, sandbox_now(p->sb));
 }
 
 /* What is queued now; answers to it wait for the next call. */
@@ -193,6 +216,17 @@ static bool pair_pump(struct link *l)
 	return deliver(p, &p->end[1], &p->end[0], now) || any;
 }
 
+/* Into the queues; the settle that follows pumps them. */
+static void pair_run(struct link *l, nst_time now)
+{
+	netem_link_run(((struct pair *)l)->netem, now);
+}
+
+static nst_time pair_next(const struct link *l)
+{
+	return netem_link_next(((const struct pair *)l)->netem);
+}
+
 /* ---- life ---- */
 
 /* The stacks' NICs still name us: neither may transmit after this. */
@@ -200,6 +234,7 @@ static void pair_free(struct link *l)
 {
 	struct pair *p = (struct pair *)l;
 
+	netem_link_free(p->netem);
 	p->sb->env = p->env;
 	pkt_queue_fini(&p->end[0].out);
 	pkt_queue_fini(&p->end[1].out);
@@ -240,14 +275,18 @@ int pair_link_new(struct sandbox *sb, struct nst_stack *other,
 		  uint32_t *my_ifindex, uint32_t *their_ifindex)
 {
 	struct pair *p = calloc(1, sizeof(*p));
+	const struct netem_sides sides = {from_guest, to_guest, p};
 	enum nst_err e;
 	int err;
 
 	if (!p)
 		return -ENOMEM;
 	p->sb = sb;
-	p->link =
-	    (struct link){.pump = pair_pump, .free = pair_free, .name = "pair"};
+	p->link = (struct link){.pump = pair_pump,
+				.free = pair_free,
+				.name = "pair",
+				.next = pair_next,
+				.run = pair_run};
 	p->end[0].pair = p->end[1].pair = p;
 	err = pair_capture_start(p, mine);
 	if (err) {
@@ -255,6 +294,11 @@ int pair_link_new(struct sandbox *sb, struct nst_stack *other,
 		return err;
 	}
 	env_decorate(p);
+	err = netem_link_new(sb, 0, &sides, &p->netem);
+	if (err) {
+		pair_free(&p->link);
+		return err;
+	}
 	e = add_nic(&p->end[0], sb->stack, mine, "eth0");
 	if (!e)
 		e = add_nic(&p->end[1], other, theirs, "gw0");

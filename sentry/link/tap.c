@@ -18,12 +18,14 @@
 
 #include "sentry/core/errmap.h"
 #include "sentry/core/log.h"
+#include "sentry/link/netem_link.h"
 #include "sentry/link/queue.h"
 #include "sentry/link/tap_priv.h"
 #include "sentry/loop/loop.h"
 
 /* As a NIC's transmit queue (txqueuelen of a tap is 1000). */
 #define TAP_QUEUE_MAX 1000
+#define ETHER_HDR_BYTES 14
 
 struct tap {
 	struct link link; /* first */
@@ -33,6 +35,7 @@ struct tap {
 	struct loop_op *read_op;
 	struct loop_op *out_op; /* while something is queued */
 	struct pkt_queue out;
+	struct netem_link *netem; /* NULL: none */
 	int cap_if;
 };
 
@@ -77,19 +80,40 @@ static void tap_enqueue(struct tap *t, struct nst_pkt *pkt)
 		t->out_op = loop_poll(t->sb->loop, t->fd, POLLOUT, on_out, t);
 }
 
-static void tap_transmit(void *link, struct nst_pkt *pkt)
+static void tap_send(void *ctx, struct nst_pkt *pkt)
 {
-	struct tap *t = link;
+	struct tap *t = ctx;
 
-	if (t->sb->cap)
-		capture_packet(t->sb->cap, t->cap_if, true, pkt, pkt->when);
 	if (t->out.head || !tap_write(t, pkt))
 		tap_enqueue(t, pkt);
 	else
 		nst_pkt_free(pkt);
 }
 
+static void tap_transmit(void *link, struct nst_pkt *pkt)
+{
+	struct tap *t = link;
+
+	if (t->sb->cap)
+		capture_packet(t->sb->cap, t->cap_if, true, pkt, pkt->when);
+	if (t->netem)
+		netem_link_send(t->netem, pkt);
+	else
+		tap_send(t, pkt);
+}
+
 /* ---- in ---- */
+
+static void tap_deliver(void *ctx, struct nst_pkt *pkt, nst_time now)
+{
+	struct tap *t = ctx;
+
+	pkt->when = now;
+	if (t->sb->cap)
+		capture_packet(t->sb->cap, t->cap_if, false, pkt, now);
+	nst_gro_begin(t->sb->stack); /* until the loop's batch ends */
+	nst_nic_in(t->sb->stack, t->ifindex, pkt, now);
+}
 
 static void on_frame(void *arg, const struct loop_event *ev)
 {
@@ -109,11 +133,20 @@ static void on_frame(void *arg, const struct loop_event *ev)
 		return;
 	}
 	now = sandbox_now(t->sb);
-	pkt->when = now;
-	if (t->sb->cap)
-		capture_packet(t->sb->cap, t->cap_if, false, pkt, now);
-	nst_gro_begin(t->sb->stack); /* until the loop's batch ends */
-	nst_nic_in(t->sb->stack, t->ifindex, pkt, now);
+	if (t->netem)
+		netem_link_recv(t->netem, pkt, now);
+	else
+		tap_deliver(t, pkt, now);
+}
+
+static nst_time tap_next(const struct link *l)
+{
+	return netem_link_next(((const struct tap *)l)->netem);
+}
+
+static void tap_run(struct link *l, nst_time now)
+{
+	netem_link_run(((struct tap *)l)->netem, now);
 }
 
 /* ---- life ---- */
@@ -125,6 +158,7 @@ static void tap_free(struct link *l)
 	loop_cancel(t->sb->loop, t->out_op);
 	loop_cancel_close(t->sb->loop, t->read_op, t->fd);
 	pkt_queue_fini(&t->out);
+	netem_link_free(t->netem);
 	free(t);
 }
 
@@ -162,9 +196,10 @@ static int add_nic(struct tap *t, uint32_t mtu)
 
 static int tap_start(struct tap *t, uint32_t mtu)
 {
-	int err = 0;
+	const struct netem_sides sides = {tap_send, tap_deliver, t};
+	int err = netem_link_new(t->sb, ETHER_HDR_BYTES, &sides, &t->netem);
 
-	if (t->sb->cap) {
+	if (!err && t->sb->cap) {
 		t->cap_if = capture_add_interface(
 		    t->sb->cap, "eth0", CAPTURE_ETHERNET, CAPTURE_SNAPLEN);
 		err = t->cap_if < 0 ? t->cap_if : 0;
@@ -192,7 +227,8 @@ int tap_link_new(struct sandbox *sb, const char *name, struct link **out)
 	}
 	t->sb = sb;
 	t->fd = dev.fd;
-	t->link = (struct link){.free = tap_free, .name = "tap"};
+	t->link = (struct link){
+	    .free = tap_free, .name = "tap", .next = tap_next, .run = tap_run};
 	err = tap_start(t, dev.mtu);
 	if (err) {
 		tap_free(&t->link);

@@ -127,6 +127,22 @@ Test(options, tap_has_no_gateway_of_its_own)
 	cr_assert_eq(o.mtu, 0);
 }
 
+/* The same settings, not the same fate; the last word counts. */
+Test(options, netem_both_ways)
+{
+	const char *words[] = {
+	    "--netem", "delay=5ms,seed=9", "--netem-in", "loss=1%", "x", NULL};
+	struct options o;
+
+	cr_assert_eq(parse(words, &o), 0);
+	cr_assert(o.netem_on[0] && o.netem_on[1]);
+	cr_assert_eq(o.netem[0].delay, 5 * NST_MS);
+	cr_assert_eq(o.netem[0].seed, 18);
+	cr_assert_eq(o.netem[1].delay, 0);
+	cr_assert_eq(o.netem[1].seed, 3);
+	cr_assert_eq(o.mtu, 1500);
+}
+
 Test(options, rules_keep_their_order)
 {
 	const char *words[] = {"--deny",     "10.0.0.1", "--allow",
@@ -173,6 +189,11 @@ static const struct bad_case {
     {{"--dns", "", "x", NULL}, "not an IPv4"},
     {{"--sysctl", "tcp_ecn", "x", NULL}, "NAME=VALUE"},
     {{"--sysctl", "=1", "x", NULL}, "NAME=VALUE"},
+    {{"--netem", "", "x", NULL}, "a setting is missing"},
+    {{"--netem", "delay=50", "x", NULL}, "\"50\""},
+    {{"--netem-in", "lag=1ms", "x", NULL}, "--netem-in lag=1ms: unknown"},
+    {{"--netem-out", "limit=9p", "x", NULL}, "need a rate"},
+    {{"--net", "none", "--netem", "delay=1ms", "x", NULL}, "needs a network"},
     {{"--mtu", "12", "x", NULL}, "576 to 65535"},
     {{"--mtu", "1000", "x", NULL}, "1280 at least"},
     {{"--mtu", "65536", "x", NULL}, "576 to 65535"},
