@@ -205,7 +205,7 @@ void tcp_fo_send_syn(struct nst_tcp *tp)
 	tp->hs_ts_first = tcp_ts_now(tp->sk.st, tp->ts_off);
 	tp->fo.asked = tp->fo.cookie.on;
 	tp->fo.asked_exp = tp->fo.cookie.exp;
-	tp->push_seq = tcp_write_seq(tp);
+	tcp_write_mark(tp, tcp_write_seq(tp));
 	if (!tcp_send_syn_data(tp, len))
 		len = 0;
 	if (len)

@@ -50,7 +50,7 @@ static void tell_writer(struct nst_tcp *tp)
 	uint32_t used = ring_used(&tp->snd);
 
 	if (!tp->snd_blocked || used > tp->snd_limit / 3 * 2 ||
-	    !tcp_notsent_ok(tp))
+	    !tcp_notsent_low(tp))
 		return;
 	tp->snd_blocked = false;
 	tp->ev |= NST_EV_OUT;
@@ -240,7 +240,7 @@ static bool fin_acked(const struct nst_tcp *tp)
 }
 
 /* What the acknowledgement of our FIN does to the state. */
-static enum tcp_verdict closing(struct nst_tcp *tp)
+static enum tcp_verdict closing(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
 	if (!fin_acked(tp))
 		return TCP_V_NEXT;
@@ -250,8 +250,8 @@ static enum tcp_verdict closing(struct nst_tcp *tp)
 		/* LINUX: TCP_LINGER2 below zero: no FIN-WAIT-2. */
 		if (!tp->orphan || tp->conf.linger2_s >= 0)
 			return TCP_V_NEXT;
-		TCP_COUNT(tp->sk.st, AbortOnLinger);
-		tcp_send_rst(tp);
+		TCP_COUNT(tp->sk.st, AbortOnData); /* LINUX: counted so */
+		tcp_rst_reply(tp->sk.st, seg);
 		tcp_done(tp);
 		return TCP_V_DROP;
 	case NST_TCP_CLOSING:
@@ -313,10 +313,11 @@ enum tcp_verdict tcp_in_ack(struct nst_tcp *tp, struct tcp_seg *seg)
 		old_ack(tp, seg);
 		return TCP_V_NEXT;
 	}
+	tp->more = false; /* LINUX: it lasts until the next ACK at most */
 	tp->last_ack_recv = tp->sk.st->now;
 	tp->keep_probes = 0;
 	tp->probes_out = 0;
 	tp->err_soft = NST_OK;
 	acked(tp, seg);
-	return closing(tp);
+	return closing(tp, seg);
 }

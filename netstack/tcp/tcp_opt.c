@@ -213,6 +213,8 @@ enum nst_err tcp_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,
 	stack_enter(s->st, now);
 	common_changed(tp, opt, v);
 	e = r ? set_row(tp, r, v) : set_special(tp, opt, v);
+	if (opt == NST_TCP_NODELAY && v)
+		tp->nagle_push = true; /* LINUX: even what is corked */
 	/* Pushes what NODELAY or CORK held, arms what KEEPALIVE wants. */
 	if (tp->state != NST_TCP_LISTEN)
 		tcp_finish(tp);

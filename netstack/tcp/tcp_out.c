@@ -77,9 +77,11 @@ static uint32_t bytes_of(const struct nst_tcp *tp, uint32_t segs)
 /* LINUX: 64 KiB less the largest headers. */
 #define GSO_BYTES 65215u
 
-/* LINUX: a peer with a small window gets it in two pieces at least. */
-static uint32_t goal(const struct nst_tcp *tp, uint32_t mss)
+/* LINUX: what is written gathers in pieces of this size; a piece is not sent
+ * and filled at the same time. Not more than half of the peer's window. */
+uint32_t tcp_write_goal(const struct nst_tcp *tp)
 {
+	uint32_t mss = tcp_cur_mss(tp);
 	uint32_t half =
 	    tp->max_wnd > TCP_MSS_DEFAULT ? tp->max_wnd / 2 : tp->max_wnd;
 	uint32_t bytes = GSO_BYTES;
@@ -164,7 +166,6 @@ static uint32_t split_point(const struct nst_tcp *tp, const struct outp *o,
 static uint32_t choose(struct nst_tcp *tp, struct outp *o, uint32_t quota)
 {
 	uint32_t unsent = tcp_unsent(tp), len;
-	bool tail;
 
 	if (!unsent || u32_min(unsent, o->mss) > usable(tp))
 		return 0;
@@ -176,16 +177,11 @@ static uint32_t choose(struct nst_tcp *tp, struct outp *o, uint32_t quota)
 	}
 	if (!o->max_segs)
 		o->max_segs = tcp_tso_segs(tp, o->mss);
-	len = u32_min(unsent, goal(tp, o->mss));
-	tail = len == unsent;
-	if (len > o->mss && defer(tp, o, len, tail))
+	quota = u32_min(quota, o->max_segs);
+	len = u32_min(unsent, u32_max(tcp_write_goal(tp), quota * o->mss));
+	if (defer(tp, o, len, len == unsent))
 		return 0;
-	return split_point(tp, o, len, u32_min(quota, o->max_segs));
-}
-
-static bool covers_push(const struct nst_tcp *tp, struct seq end)
-{
-	return seq_lt(tp->snd_nxt, tp->push_seq) && seq_ge(end, tp->push_seq);
+	return split_point(tp, o, len, quota);
 }
 
 /* FIN goes with the last byte if the window takes it. */
@@ -208,13 +204,12 @@ bool tcp_send_new(struct nst_tcp *tp, uint32_t len)
 	struct seq end = seq_add(tp->snd_nxt, len);
 	uint8_t flags = fin ? TCP_ACK | TCP_FIN : TCP_ACK;
 
-	if (covers_push(tp, end))
+	if (tcp_write_pushed(tp, end))
 		flags |= TCP_PSH;
 	if (!tcp_xmit_data(tp, tp->snd_nxt, len, flags))
 		return false;
-	/* A super-segment has PSH anyhow (tcp_xmit_data). */
-	tcp_sent_push(tp, tp->snd_nxt, len + fin,
-		      (flags & TCP_PSH) || len > tcp_cur_mss(tp));
+	/* What a super-segment adds (tcp_xmit_data) is not its record's. */
+	tcp_sent_push(tp, tp->snd_nxt, len + fin, flags & TCP_PSH);
 	count_new(tp);
 	tp->snd_nxt = seq_add(end, fin);
 	if (len % tcp_cur_mss(tp))
@@ -255,6 +250,11 @@ void tcp_output(struct nst_tcp *tp)
 	tp->pace.blocked = tp->pace.blocked && tp->lost_out > tp->retrans_out;
 	if (!tcp_may_send(tp) || !tp->path_ok)
 		return;
+	/* LINUX: a full window is noticed only when it holds something. */
+	if (!tcp_send_pending(tp)) {
+		tp->cork_since = 0;
+		return;
+	}
 	tcp_path_check(tp);
 	o.mss = tcp_cur_mss(tp);
 	probe = tcp_mtup_probe(tp);
@@ -281,6 +281,14 @@ void tcp_output_now(struct nst_tcp *tp)
 	tp->nagle_push = push;
 }
 
+void tcp_output_one(struct nst_tcp *tp)
+{
+	struct outp o = {.mss = tcp_cur_mss(tp)};
+
+	if (tcp_may_send(tp) && tp->path_ok && send_more(tp, &o))
+		tcp_cc_validate(tp, tcp_in_flight(tp) >= tp->cwnd);
+}
+
 bool tcp_out_force(struct nst_tcp *tp)
 {
 	uint32_t len =
@@ -289,7 +297,7 @@ bool tcp_out_force(struct nst_tcp *tp)
 	if (!tcp_may_send(tp) || (!len && !fin_fits(tp, 0)))
 		return false;
 	if (len) /* LINUX: pushed, whatever comes behind it */
-		tp->push_seq = seq_max(tp->push_seq, seq_add(tp->snd_nxt, len));
+		tcp_write_mark(tp, seq_add(tp->snd_nxt, len));
 	return tcp_send_new(tp, len);
 }
 

@@ -208,6 +208,14 @@ struct tcp_rate {
 	bool sample_app_limited;
 };
 
+/* What the owner wrote, as far as packets show it (tcp_write.c). S */
+#define TCP_PUSH_MARKS 4
+struct tcp_writing {
+	struct seq piece; /* where the one that is being filled begins */
+	struct seq mark[TCP_PUSH_MARKS]; /* ends that get PSH, in order */
+	uint8_t nmarks;
+};
+
 /* Departure times (tcp_pacing.c). S */
 struct tcp_pace {
 	uint64_t rate; /* bytes/s by the congestion control; 0: unknown */
@@ -244,6 +252,7 @@ struct tcp_mtup {
 	uint16_t mss_clamp;    /* as the handshake had it; 0: not over */
 	nst_time since;        /* of the search range */
 	uint32_t gen;          /* R of the PMTU cache, at the last look */
+	bool later;            /* enabled from the next segment on */
 	bool enabled;
 };
 
@@ -300,7 +309,7 @@ struct nst_tcp {
 	struct seq snd_una, snd_nxt, snd_wl1;
 	struct seq snd_base; /* sequence number of snd.head */
 	struct seq snd_sml;  /* end of the last small segment (Minshall) */
-	struct seq push_seq; /* last byte of a commit without `more`, + 1 */
+	struct seq push_seq; /* the last mark for PSH (tcp_write.c) */
 	struct seq high_seq; /* recovery point */
 	struct seq rtx_hint; /* nothing below waits for retransmission */
 	bool rtx_hint_on;
@@ -319,6 +328,7 @@ struct nst_tcp {
 	uint32_t snd_limit;
 	bool snd_blocked;   /* S owner waits for space */
 	bool more;          /* S last commit said MSG_MORE */
+	struct tcp_writing writing; /* S */
 	bool nagle_push;    /* S TCP_NODELAY was set: even if corked */
 	nst_time last_used; /* S of the rings */
 
@@ -585,8 +595,20 @@ static inline uint32_t tcp_unsent(const struct nst_tcp *tp)
 /* TCP_NOTSENT_LOWAT: may the owner queue more? */
 static inline bool tcp_notsent_ok(const struct nst_tcp *tp)
 {
-	return !tp->conf.notsent_lowat ||
-	       tcp_unsent(tp) < tp->conf.notsent_lowat;
+	uint32_t low = tp->conf.notsent_lowat;
+
+	if (!low)
+		low = (uint32_t)TCP_CTL(tp, notsent_lowat);
+	return tcp_unsent(tp) < low;
+}
+/* LINUX: a poll wakes up when less than half of it waits. */
+static inline bool tcp_notsent_low(const struct nst_tcp *tp)
+{
+	uint32_t low = tp->conf.notsent_lowat;
+
+	if (!low)
+		low = (uint32_t)TCP_CTL(tp, notsent_lowat);
+	return 2ull * tcp_unsent(tp) < low;
 }
 /* Is there anything, FIN included, that was not sent? */
 static inline bool tcp_send_pending(const struct nst_tcp *tp)
@@ -798,8 +820,8 @@ void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len, bool psh);
  * memory. Pointers to records are void afterwards. */
 NST_MUST_CHECK bool tcp_sent_split(struct nst_tcp *tp, uint32_t i,
 				   struct seq at, uint32_t mss);
-/* Joins record i + 1 to record i; both are one segment. */
-void tcp_sent_join(struct nst_tcp *tp, uint32_t i);
+/* Joins record i + 1 to record i, to `pcount` packets together. */
+void tcp_sent_join(struct nst_tcp *tp, uint32_t i, uint32_t pcount);
 void tcp_sent_pop(struct nst_tcp *tp); /* the first one */
 /* Drops what lies before una of the first record; packets that went. */
 uint32_t tcp_sent_trim(struct nst_tcp *tp, struct seq una);
@@ -970,6 +992,9 @@ bool tcp_out_force(struct nst_tcp *tp);
 nst_time tcp_cork_deadline(const struct nst_tcp *tp);
 void tcp_cork_fire(struct nst_tcp *tp);
 uint32_t tcp_cur_mss(const struct nst_tcp *tp);
+void tcp_output_one(struct nst_tcp *tp); /* one packet, small or not */
+/* Bytes that gather before a piece is full. */
+uint32_t tcp_write_goal(const struct nst_tcp *tp);
 /* Segments that a super-segment of mss bytes each may have now. */
 uint32_t tcp_tso_segs(const struct nst_tcp *tp, uint32_t mss);
 
@@ -1202,6 +1227,16 @@ void tcp_cc_start(struct nst_tcp *tp);
 bool tcp_cc_is_limited(const struct nst_tcp *tp);
 void tcp_cc_validate(struct nst_tcp *tp, bool limited);
 void tcp_cc_idle_restart(struct nst_tcp *tp);
+
+/* ---- tcp_write.c ---- */
+/* Queues bytes that are in the ring's free space; full pieces leave. */
+void tcp_write(struct nst_tcp *tp, uint32_t bytes, bool more);
+/* Until the piece is full; does it have room, begun and not full? */
+uint32_t tcp_write_room(struct nst_tcp *tp);
+bool tcp_write_appends(struct nst_tcp *tp);
+void tcp_write_mark(struct nst_tcp *tp, struct seq at);
+/* Is a mark in (snd_nxt, end]? Forgets it. */
+bool tcp_write_pushed(struct nst_tcp *tp, struct seq end);
 
 /* ---- tcp_pacing.c ---- */
 /* Bytes/s in force, SO_MAX_PACING_RATE applied; UINT64_MAX: no limit. */

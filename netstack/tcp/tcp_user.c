@@ -62,9 +62,12 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 		tp->snd_blocked = true; /* the last ACK may ride on it */
 	if (!may_queue(tp))
 		return 0;
-	if (tcp_notsent_ok(tp)) {
+	/* LINUX: the limit is looked at between pieces. */
+	if (tcp_notsent_ok(tp) || tcp_write_appends(tp)) {
 		tcp_snd_grow(tp);
 		n = space(tp);
+		if (tp->conf.notsent_lowat)
+			n = u32_min(n, tcp_write_room(tp));
 	}
 	if (!n) {
 		tp->snd_blocked = true;
@@ -86,10 +89,7 @@ void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 	tcp_rate_check_app_limited(tp);
 	tcp_cc_idle_restart(tp);
 	tp->nagle_push = false;
-	tp->snd.tail += bytes;
-	tp->more = more;
-	if (!more)
-		tp->push_seq = tcp_write_seq(tp);
+	tcp_write(tp, (uint32_t)bytes, more);
 	if (!space(tp) || !tcp_notsent_ok(tp))
 		tp->snd_blocked = true;
 	tp->last_used = now;
