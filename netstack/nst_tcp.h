@@ -69,9 +69,8 @@ size_t nst_tcp_syn_room(struct nst_tcp *tp);
 /* Cookie keys of a listener, 16 bytes each, n of 1 or 2: the first makes, all
  * are accepted. INVAL. Get: keys in force, those of the stack if it has none of
  * its own; returns how many were written. */
-NST_MUST_CHECK enum nst_err nst_tcp_set_fastopen_keys(struct nst_tcp *tp,
-						      const uint8_t *keys,
-						      size_t n);
+NST_MUST_CHECK enum nst_err
+nst_tcp_set_fastopen_keys(struct nst_tcp *tp, const uint8_t *keys, size_t n);
 size_t nst_tcp_fastopen_keys(const struct nst_tcp *tp, uint8_t *keys);
 /* connect(AF_UNSPEC): resets the connection, endpoint is as new, options and
  * an explicit binding kept. */
@@ -103,6 +102,9 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 			 size_t *niov);
 void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 			nst_time now);
+/* A writer waits for the connection: LINUX: the last ACK of the handshake may
+ * ride on its data. */
+void nst_tcp_snd_wait(struct nst_tcp *tp);
 /* One urgent byte, RFC 6093. PIPE, NOTCONN, AGAIN. */
 NST_MUST_CHECK enum nst_err nst_tcp_snd_urgent(struct nst_tcp *tp, uint8_t c,
 					       nst_time now);
@@ -153,7 +155,7 @@ struct nst_tcp_info {
 	uint32_t rehash; /* repaths after time-outs: none, there is no hash */
 	uint32_t total_rto, total_rto_recoveries;
 	nst_time total_rto_time;
-	bool app_limited;            /* delivery_rate is the application's */
+	bool app_limited;             /* delivery_rate is the application's */
 	uint8_t fastopen_client_fail; /* enum tcp_fo_fail */
 	/* RFC 9768, as Linux 6.18 shows it; bytes of payload */
 	uint32_t received_ce;

@@ -130,6 +130,10 @@ static enum tcp_verdict step1_seq(struct nst_tcp *tp, struct tcp_seg *seg)
 	uint64_t *skipped = &tp->sk.st->count.TcpACKSkippedSeq;
 
 	if (syn_ack_again(tp, seg)) {
+		/* LINUX: it is a repetition, and reported as one. */
+		tcp_dsack_set(tp, seg->seq, seq_add(seg->seq, 1));
+		tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
+		tp->ack_now = true;
 		tcp_seg_trim_front(seg, 1);
 		/* RFC 7323 2.2: the window of a SYN is not scaled. */
 		seg->wnd = (uint16_t)(seg->wnd >> tp->snd_wscale);

@@ -44,7 +44,7 @@ static void take_syn(struct nst_tcp *tp, const struct tcp_seg *seg)
  * owner said that it would (TCP_DEFER_ACCEPT, TCP_QUICKACK off). */
 static bool ack_waits(const struct nst_tcp *tp)
 {
-	return tp->snd_blocked || tp->conf.defer_s || tcp_pingpong(tp);
+	return tp->hs_writer || tp->conf.defer_s || tcp_pingpong(tp);
 }
 
 /* Fourth, with ACK: established. */

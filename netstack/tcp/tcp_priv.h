@@ -348,6 +348,7 @@ struct nst_tcp {
 	nst_time hs_soon;      /* a stray ACK came: try again then; 0: no */
 	uint8_t hs_wscale;     /* that our SYN offered */
 	uint32_t hs_ts_first;  /* timestamp of the first SYN or SYN-ACK */
+	bool hs_writer;        /* somebody waits to write */
 	bool hs_late;          /* the SYN(-ACK) was repeated, not in vain */
 	struct tcp_rtx rtx;
 	nst_time rto; /* LINUX: icsk_rto, back-off included */

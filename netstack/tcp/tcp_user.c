@@ -58,8 +58,6 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 	uint32_t n = 0;
 
 	*niov = 0;
-	if (tp->state == NST_TCP_SYN_SENT && !tp->fo.deferred)
-		tp->snd_blocked = true; /* the last ACK may ride on it */
 	if (!may_queue(tp))
 		return 0;
 	/* LINUX: the limit is looked at between pieces. */
@@ -97,6 +95,11 @@ void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 		tcp_fo_send_syn(tp);
 	tcp_finish(tp);
 	stack_leave(st);
+}
+
+void nst_tcp_snd_wait(struct nst_tcp *tp)
+{
+	tp->hs_writer = tp->state == NST_TCP_SYN_SENT;
 }
 
 size_t nst_tcp_outq(const struct nst_tcp *tp)

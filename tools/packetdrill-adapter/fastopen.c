@@ -75,8 +75,7 @@ static size_t send_syn(struct file *f, const struct msghdr *m, size_t total)
 ssize_t fastopen_send(struct file *f, const struct msghdr *m, size_t total,
 		      int flags)
 {
-	struct nst_iov iov[2];
-	size_t sent, niov;
+	size_t sent;
 	int rc;
 
 	if (!nst_tcp_deferred(f->tcp)) {
@@ -87,10 +86,8 @@ ssize_t fastopen_send(struct file *f, const struct msghdr *m, size_t total,
 	sent = send_syn(f, m, total);
 	/* LINUX: with a writer waiting, the SYN-ACK's ACK waits, too. */
 	if (sent < total && !file_nonblock(f, flags))
-		(void)nst_tcp_snd_space(f->tcp, iov, &niov);
+		nst_tcp_snd_wait(f->tcp);
 	/* The caller goes on with the rest when the connection is up. */
-	if (sent < total)
-		(void)nst_tcp_snd_space(f->tcp, iov, &niov);
 	rc = file_nonblock(f, flags) ? -EINPROGRESS
 				     : open_connect_end(f, -EINPROGRESS);
 	if (rc == 0 || (rc == -EINPROGRESS && sent > 0))
