@@ -44,7 +44,7 @@ static void join(struct nst_tcp *tp, uint32_t i, uint32_t room)
 		if (!may_join(next) || r->len + next->len > room ||
 		    seq_gt(tcp_sent_end(next), wnd_end))
 			return;
-		tcp_sent_join(tp, i);
+		tcp_sent_join(tp, i, 1);
 		r = tcp_sent_at(tp, i);
 	}
 }

@@ -9,6 +9,8 @@
  */
 #include "netstack/tcp/tcp_priv.h"
 
+#define MERGED_MAX (UINT16_MAX * 8u) /* bytes of one record */
+
 /* One ACK's blocks, in sequence order. */
 struct blocks {
 	struct tcp_range b[TCP_SACK_BLOCKS_MAX];
@@ -234,13 +236,49 @@ static void tag(struct nst_tcp *tp, struct tcp_sent *r, bool dup,
 		tp->sack.high = tcp_sent_end(r);
 }
 
-/* Records of [from, to); those inside `inner` count as duplicates. */
-static void walk(struct nst_tcp *tp, struct tcp_range w,
+static uint32_t seg_bytes(const struct tcp_sent *r)
+{
+	return r->pcount == 1 ? r->len : r->mss;
+}
+
+static bool may_merge(const struct tcp_sent *a, const struct tcp_sent *b)
+{
+	const uint8_t tags = SENT_SACKED | SENT_LOST | SENT_REXMIT;
+
+	return (a->flags & tags) == SENT_SACKED &&
+	       (b->flags & tags) == SENT_SACKED &&
+	       seg_bytes(a) == seg_bytes(b) && a->len + b->len < MERGED_MAX &&
+	       a->pcount + b->pcount <= UINT16_MAX;
+}
+
+/* LINUX: what is SACKed becomes one record with its neighbours, so that large
+ * windows with few holes are few records. Returns where record i is now. */
+static uint32_t merge(struct nst_tcp *tp, uint32_t i)
+{
+	const struct tcp_sent *r = tcp_sent_at(tp, i), *other;
+
+	if (i > 0) {
+		other = tcp_sent_at(tp, i - 1);
+		if (may_merge(other, r))
+			tcp_sent_join(tp, --i, other->pcount + r->pcount);
+	}
+	if (i + 1 < tp->sents.n) {
+		r = tcp_sent_at(tp, i);
+		other = tcp_sent_at(tp, i + 1);
+		if (may_merge(r, other))
+			tcp_sent_join(tp, i, r->pcount + other->pcount);
+	}
+	return i;
+}
+
+/* Records that w covers, from the one at `at` on; those inside `inner` count
+ * as duplicates. */
+static void walk(struct nst_tcp *tp, struct seq at, struct tcp_range w,
 		 const struct tcp_range *inner, bool dup, struct tcp_acked *a)
 {
-	if (!seq_lt(w.from, w.to))
+	if (!seq_lt(at, w.to))
 		return;
-	for (uint32_t i = tcp_sent_find(tp, w.from); i < tp->sents.n; i++) {
+	for (uint32_t i = tcp_sent_find(tp, at); i < tp->sents.n; i++) {
 		bool twice = dup;
 		int in = 0;
 
@@ -254,8 +292,10 @@ static void walk(struct nst_tcp *tp, struct tcp_range w,
 			in = match(tp, i, &w);
 		if (in < 0)
 			return;
-		if (in)
-			tag(tp, tcp_sent_at(tp, i), twice, a);
+		if (!in)
+			continue;
+		tag(tp, tcp_sent_at(tp, i), twice, a);
+		i = merge(tp, i);
 	}
 }
 
@@ -264,21 +304,22 @@ static void walk_news(struct nst_tcp *tp, struct tcp_range b,
 		      const struct tcp_range *inner, struct tcp_acked *a)
 {
 	const struct tcp_sacked *s = &tp->sack;
+	struct seq at = b.from;
 
-	for (uint8_t i = 0; i < s->ncache && seq_lt(b.from, b.to); i++) {
+	for (uint8_t i = 0; i < s->ncache && seq_lt(at, b.to); i++) {
 		const struct tcp_range *c = &s->cache[i];
 		struct tcp_range head = {b.from, c->from};
 
-		if (seq_le(c->to, b.from))
+		if (seq_le(c->to, at))
 			continue;
 		if (seq_ge(c->from, b.to))
 			break;
-		walk(tp, head, inner, false, a);
+		walk(tp, at, head, inner, false, a);
 		if (inner && seq_lt(inner->from, c->to))
-			walk(tp, *inner, NULL, true, a);
-		b.from = c->to;
+			walk(tp, inner->from, *inner, NULL, true, a);
+		at = c->to; /* maybe inside of a record */
 	}
-	walk(tp, b, inner, false, a);
+	walk(tp, at, b, inner, false, a);
 }
 
 static void tag_blocks(struct nst_tcp *tp, const struct blocks *bl,
@@ -291,7 +332,8 @@ static void tag_blocks(struct nst_tcp *tp, const struct blocks *bl,
 
 		if (i == bl->dup) {
 			if (!inside)
-				walk(tp, bl->b[i], NULL, true, a);
+				walk(tp, bl->b[i].from, bl->b[i], NULL, true,
+				     a);
 			continue;
 		}
 		if (i + 1 == bl->dup && seq_le(bl->b[i + 1].to, bl->b[i].to)) {

@@ -349,13 +349,16 @@ bool tcp_sent_split(struct nst_tcp *tp, uint32_t i, struct seq at, uint32_t mss)
 	return true;
 }
 
-void tcp_sent_join(struct nst_tcp *tp, uint32_t i)
+void tcp_sent_join(struct nst_tcp *tp, uint32_t i, uint32_t pcount)
 {
 	struct tcp_sent *r = tcp_sent_at(tp, i), *gone = tcp_sent_at(tp, i + 1);
 	uint32_t before = tp->packets_out;
 
 	account(tp, gone, false);
+	account(tp, r, false);
 	r->len += gone->len;
+	r->pcount = (uint16_t)pcount;
+	account(tp, r, true);
 	r->flags |= gone->flags & (SENT_EVER | SENT_PSH);
 	reno_fewer(tp, before);
 	erase(tp, i + 1);
