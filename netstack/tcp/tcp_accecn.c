@@ -62,10 +62,9 @@ uint8_t tcp_ace_reflected(uint8_t ace)
 /* Which codepoint field i counts, RFC 9768 table 5. */
 static uint8_t field_codepoint(uint32_t i, bool order1)
 {
-	static const uint8_t order0[TCP_ACCECN_FIELDS] = {ECN_ECT0, ECN_CE,
-							  ECN_ECT1};
-
-	return order0[order1 ? TCP_ACCECN_FIELDS - 1 - i : i];
+	if (i == 1)
+		return ECN_CE;
+	return (i == 0) == order1 ? ECN_ECT1 : ECN_ECT0;
 }
 
 /* Where it starts: ECT counters not at 0, so that zeroing shows. */
