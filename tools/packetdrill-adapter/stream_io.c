@@ -28,9 +28,6 @@ static bool may_queue(const struct file *f, enum nst_tcp_state st)
 /* LINUX: sk_stream_wait_connect(). */
 static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 {
-	struct nst_iov iov[2];
-	size_t niov;
-
 	for (;;) {
 		enum nst_tcp_state st = nst_tcp_state(f->tcp);
 		int err;
@@ -44,9 +41,7 @@ static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 			return -EPIPE;
 		if (nonblock)
 			return -EAGAIN;
-		/* LINUX: with a writer waiting, the SYN-ACK's ACK waits, too.
-		 */
-		(void)nst_tcp_snd_space(f->tcp, iov, &niov);
+		nst_tcp_snd_wait(f->tcp);
 		if (world_wait(f->w, deadline) < 0)
 			return -EAGAIN;
 		if (!f->tcp)
