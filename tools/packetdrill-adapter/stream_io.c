@@ -16,6 +16,8 @@
 
 #include "sentry/core/errmap.h"
 
+#define ZC_PIECES 17 /* LINUX: MAX_SKB_FRAGS */
+
 /* ---- sending ---- */
 
 /* LINUX: a child of Fast Open may send before its handshake is over. */
@@ -123,10 +125,36 @@ static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
 	return (ssize_t)done;
 }
 
+static bool is_zerocopy(const struct file *f, int flags)
+{
+	return (flags & MSG_ZEROCOPY) && f->zerocopy;
+}
+
 static ssize_t sent(struct file *f, ssize_t n, int flags)
 {
-	if (n > 0 && (flags & MSG_ZEROCOPY) && f->zerocopy)
+	if (n > 0 && is_zerocopy(f, flags))
 		zerocopy_sent(f);
+	return n;
+}
+
+/* LINUX: a buffer takes MAX_SKB_FRAGS pieces of the caller's memory; a full
+ * one is pushed on its own. */
+static ssize_t send_pieces(struct file *f, const struct msghdr *m, size_t done,
+			   int flags)
+{
+	size_t end = 0;
+	ssize_t n = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++) {
+		end += m->msg_iov[i].iov_len;
+		if (end <= done ||
+		    ((i + 1) % ZC_PIECES != 0 && i + 1 < m->msg_iovlen))
+			continue;
+		n = send_all(f, m, done, end, flags);
+		if (n < (ssize_t)end)
+			return n < 0 && done ? (ssize_t)done : n;
+		done = end;
+	}
 	return n;
 }
 
@@ -153,7 +181,11 @@ ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 		return early ? (ssize_t)early : rc;
 	if (total == 0)
 		return may_send(f) ? 0 : send_error(f);
-	return sent(f, send_all(f, m, early, (size_t)total, flags), flags);
+	if (is_zerocopy(f, flags) && m->msg_iovlen > ZC_PIECES)
+		n = send_pieces(f, m, early, flags);
+	else
+		n = send_all(f, m, early, (size_t)total, flags);
+	return sent(f, n, flags);
 }
 
 /* ---- receiving ---- */
