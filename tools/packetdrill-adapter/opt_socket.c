@@ -57,9 +57,14 @@ int opt_set_nothing(struct file *f, struct opt_io *io)
 	return 0;
 }
 
+/* LINUX: without an error a soft one is shown. */
 int opt_get_error(struct file *f, struct opt_io *io)
 {
-	return opt_give_int(io, file_error(f));
+	int err = file_error(f);
+
+	if (!err && f->tcp)
+		err = errno_of(nst_tcp_soft_error(f->tcp, true));
+	return opt_give_int(io, err);
 }
 
 /* ---- SO_LINGER ---- */
