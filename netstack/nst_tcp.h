@@ -174,6 +174,9 @@ const char *nst_tcp_cc(const struct nst_tcp *tp);
 size_t nst_tcp_cc_info(const struct nst_tcp *tp, nst_time now, void *out,
 		       size_t cap);
 
+/* LINUX: what SO_ERROR shows when there is no error: one that would be told if
+ * the connection timed out (RFC 1122 4.2.3.9). `consume` clears it. */
+enum nst_err nst_tcp_soft_error(struct nst_tcp *tp, bool consume);
 /* The headers of the SYN that made this connection (TCP_SAVE_SYN): bytes put
  * into out, 0 when there are none or cap is too small. drop: forgets them. */
 size_t nst_tcp_saved_syn(const struct nst_tcp *tp, void *out, size_t cap);

@@ -261,6 +261,7 @@ void tcp_handshake_complete(struct nst_tcp *tp, const struct tcp_seg *seg)
 	}
 	handshake_rtt(tp, seg);
 	no_rtt(tp);
+	tp->delivered++; /* LINUX: the SYN, or SYN-ACK, is a packet */
 	tcp_handshake_transfer(tp, seg);
 	tp->max_wnd = 0;
 	sequence(tp, seg);

@@ -71,7 +71,8 @@ void tcp_path_check(struct nst_tcp *tp)
 	uint32_t gen = ip_pmtu_generation(tp->sk.st);
 	nst_time until = tp->path.mtu_until;
 
-	if (gen == tp->mtup.gen && (!until || tp->sk.st->now < until))
+	if (!tcp_send_pending(tp) ||
+	    (gen == tp->mtup.gen && (!until || tp->sk.st->now < until)))
 		return;
 	tp->mtup.gen = gen;
 	if (tcp_path_refresh(tp) == NST_OK && tp->path.mtu != tp->mtup.pmtu)
@@ -114,6 +115,15 @@ static void report(struct nst_tcp *tp, const struct icmp_err *e)
 		return;
 	}
 	tp->err_soft = e->err; /* told if the connection times out */
+}
+
+enum nst_err nst_tcp_soft_error(struct nst_tcp *tp, bool consume)
+{
+	enum nst_err e = tp->err_soft;
+
+	if (consume)
+		tp->err_soft = NST_OK;
+	return e;
 }
 
 static void conn_icmp(struct nst_tcp *tp, const struct icmp_err *e,

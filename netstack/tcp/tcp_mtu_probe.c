@@ -33,6 +33,10 @@ void tcp_mtup_init(struct nst_tcp *tp)
 	m->mss_clamp = 0;
 	m->mss_clamp = (uint16_t)tcp_mss_clamp(tp);
 	m->enabled = TCP_CTL(tp, mtu_probing) > 1;
+	/* LINUX: a passive side has chosen its MSS before. */
+	m->later = m->enabled && (tp->listener || tp->fwd);
+	if (m->later)
+		m->enabled = false;
 	m->search_high = most(tp);
 	m->search_low = tcp_mss_to_mtu(tp, base_mss(tp));
 	m->probe_size = 0;
@@ -111,6 +115,10 @@ enum tcp_mtup_verdict tcp_mtup_probe(struct nst_tcp *tp)
 	struct seq from = tp->snd_nxt;
 	uint32_t size;
 
+	if (m->later) {
+		m->later = false;
+		m->enabled = true;
+	}
 	if (!may_probe(tp))
 		return TCP_MTUP_NONE;
 	size = next_size(tp);

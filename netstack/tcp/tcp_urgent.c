@@ -12,18 +12,36 @@ static struct seq head_seq(const struct nst_tcp *tp)
 		       0u - ring_used(&tp->rcv) - (uint32_t)tp->fin_rcvd);
 }
 
-/* LINUX: tcp_check_urg. */
+/* LINUX: a mark that was reached, but whose byte was not taken, gives way to
+ * the new one: the byte is in no stream. */
+static void skip_old(struct nst_tcp *tp)
+{
+	uint32_t used = ring_used(&tp->rcv);
+
+	if (!tp->urg_valid || tp->sk.opt.oobinline || !used ||
+	    !seq_eq(head_seq(tp), tp->urg_seq))
+		return;
+	tcp_rmem_consumed(tp, 1, used);
+	tp->rcv.head++;
+}
+
+/* LINUX: tcp_check_urg. tcp_stdurg: the pointer names the byte itself (RFC
+ * 1122 4.2.2.4), not the one behind it. */
 void tcp_urgent_in(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
+	uint32_t up = seg->up;
 	struct seq at;
 
-	if (!seg->up || !tcp_in_states(tp, TCPF_RECEIVING))
+	if (!tcp_in_states(tp, TCPF_RECEIVING))
 		return;
-	at = seq_add(seg->seq, (uint32_t)seg->up - 1);
+	if (up && !TCP_CTL(tp, stdurg))
+		up--;
+	at = seq_add(seg->seq, up);
 	if (seq_gt(head_seq(tp), at) || seq_lt(at, tp->rcv_nxt))
 		return; /* read already, or a repetition */
 	if (tp->urg_valid && seq_le(at, tp->urg_seq))
 		return;
+	skip_old(tp);
 	tp->urg_seq = at;
 	tp->urg_valid = true;
 	tp->urg_seen = false;

@@ -83,8 +83,13 @@ int opt_get_fixed(struct sock *s, struct opt_io *io)
 /* Consumed by the caller once the reply was delivered. */
 int opt_get_error(struct sock *s, struct opt_io *io)
 {
-	if (s->tcp)
-		return give_int(io, stream_error(s, io->t->gfd));
+	if (s->tcp) {
+		int err = stream_error(s, io->t->gfd);
+
+		if (!err && s->tcp)
+			err = errno_of(nst_tcp_soft_error(s->tcp, true));
+		return give_int(io, err);
+	}
 	datagram_drain_guest(s);
 	sandbox_settle(s->sb);
 	return give_int(io, datagram_error(s, io->t->gfd));
