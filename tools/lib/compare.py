@@ -124,11 +124,17 @@ def cordon(args, cc, spec, flows):
 
 
 def simulator(args, cc, spec, flows):
-    r = subprocess.run([SIM, "--flows", str(flows), "--cc", cc, "--netem",
-                        spec, "--time", f"{args.seconds}s"],
+    """The same link: spec is BASE, one word of impairment, and the seed."""
+    link, seed = spec[len(BASE) + 1:].split(",seed=")
+    kind, share = link.split("=")
+    bad = (["--loss", share] if kind == "loss" else ["--link", link])
+    r = subprocess.run([SIM, "--flows", str(flows), "--cc", cc, "--tso",
+                        "--rate", "100mbit", "--delay", "50ms", "--queue",
+                        "625000b", *bad, "--back", link, "--seed", seed,
+                        "--time", f"{args.seconds}s"],
                        stdout=subprocess.PIPE, check=True)
     report = json.loads(r.stdout)
-    return [f["goodput_bps"] for f in report["flows"]]
+    return [f["goodput_mbit"] * 1e6 for f in report["flows"]]
 
 
 WAYS = {"kernel": kernel, "cordon": cordon, "simulator": simulator}
