@@ -115,8 +115,7 @@ int64_t send_stream(struct trap *t, const struct msg *m, unsigned flags,
 	int64_t n;
 	int rc;
 
-	/* DEVIATION: a client's Fast Open is refused, as with the sysctl
-	 * net.ipv4.tcp_fastopen = 0. */
+	/* DEVIATION: sendmmsg does not connect. */
 	if (flags & MSG_FASTOPEN)
 		return -EOPNOTSUPP;
 	rc = is_native(t, m, flags, sc);

@@ -253,6 +253,12 @@ int trap_write_sockaddr(const struct trap *t, uint64_t addr, uint64_t lenp,
 enum trap_verdict sys_socket(struct trap *t);
 enum trap_verdict sys_bind(struct trap *t);
 enum trap_verdict sys_connect(struct trap *t); /* dispatches by type */
+/* MSG_FASTOPEN: connects, with the first of `bytes` in the SYN. When it leaves
+ * t->fast at TRAP_FAST_SEND nothing was answered: the connection is up, and
+ * t->aux of the bytes have been sent. */
+enum trap_verdict sys_connect_fast(struct trap *t,
+				   const struct nst_sockaddr *to,
+				   const void *data, size_t bytes);
 enum trap_verdict sys_connect_stream(struct trap *t);
 enum trap_verdict sys_connect_datagram(struct trap *t);
 enum trap_verdict sys_listen(struct trap *t);

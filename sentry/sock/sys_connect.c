@@ -11,6 +11,7 @@
 #include "sentry/sock/sock.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "netstack/nst_stack.h"
 #include "sentry/core/errmap.h"
@@ -22,17 +23,28 @@ enum outcome { PENDING, UP, FAILED };
 #define AUX_STARTED 1u /* this call started the attempt */
 #define AUX_UP 2u      /* the guest end has a sentry end */
 
-/* Unlocks and answers. */
+#define AUX_SENT 32 /* shift: bytes that a Fast Open's SYN carried */
+
+/* Unlocks and answers. LINUX: an attempt that goes on has sent its bytes. */
 static enum trap_verdict finish(struct trap *t, int err)
 {
 	sandbox_unlock(t->sb);
+	if (t->fast && err == EINPROGRESS && t->aux >> AUX_SENT)
+		return trap_answer(t, (int64_t)(t->aux >> AUX_SENT));
 	return trap_answer(t, -err);
+}
+
+static bool never_waits(const struct trap *t)
+{
+	return trap_nonblock(t) || t->fast_nowait;
 }
 
 static enum outcome outcome_of(const struct sock *s)
 {
 	switch (nst_tcp_state(s->tcp)) {
 	case NST_TCP_SYN_SENT:
+		/* TCP_FASTOPEN_CONNECT: the first write sends the SYN. */
+		return nst_tcp_deferred(s->tcp) ? UP : PENDING;
 	case NST_TCP_SYN_RCVD:
 		return PENDING;
 	case NST_TCP_CLOSE:
@@ -51,11 +63,22 @@ static int take_error(struct sock *s)
 
 /* ---- ends of an attempt; all are entered locked and unlock ---- */
 
+/* A send that connected goes on to send. */
+static enum trap_verdict send_now(struct trap *t)
+{
+	t->sock->connect_told = true;
+	t->fast = TRAP_FAST_SEND;
+	sandbox_unlock(t->sb);
+	return TRAP_PARK;
+}
+
 /* Success is told; only a delivered answer consumes it. */
 static enum trap_verdict tell_success(struct trap *t)
 {
 	struct sock *s = t->sock;
 
+	if (t->fast)
+		return send_now(t);
 	sandbox_unlock(t->sb);
 	if (trap_reply(t, 0) < 0)
 		return TRAP_DONE;
@@ -96,6 +119,7 @@ static enum trap_verdict fail_later(struct trap *t)
 static enum trap_verdict up_now(struct trap *t, bool nonblock)
 {
 	struct sock *s = t->sock;
+	bool held = nst_tcp_deferred(s->tcp);
 	int rc = stream_established(s, t->gfd);
 
 	if (rc < 0) {
@@ -106,7 +130,7 @@ static enum trap_verdict up_now(struct trap *t, bool nonblock)
 	t->aux |= AUX_UP;
 	t->keep_gfd = false;
 	/* LINUX: on loopback, too, the first answer is EINPROGRESS. */
-	if (nonblock)
+	if (nonblock && !held)
 		return finish(t, EINPROGRESS);
 	return tell_success(t);
 }
@@ -127,7 +151,7 @@ static enum trap_verdict fail_now(struct trap *t)
 static enum trap_verdict conclude(struct trap *t)
 {
 	struct sock *s = t->sock;
-	bool nonblock = trap_nonblock(t);
+	bool nonblock = never_waits(t);
 
 	switch (outcome_of(s)) {
 	case UP:
@@ -164,6 +188,41 @@ static bool policy_refuses(const struct sock *s, const struct nst_sockaddr *to)
 	return !policy_allows(s->sb->opt, IPPROTO_TCP, to);
 }
 
+/* RFC 7413: the SYN of a held attempt, with what it may carry. */
+static void send_syn(struct trap *t)
+{
+	struct nst_tcp *tcp = t->sock->tcp;
+	size_t left = nst_tcp_syn_room(tcp), n = 0, niov;
+	const uint8_t *data = t->fast_data;
+	struct nst_iov iov[2];
+
+	if (left > t->fast_bytes)
+		left = t->fast_bytes;
+	(void)nst_tcp_snd_space(tcp, iov, &niov);
+	for (size_t i = 0; i < niov && n < left; i++) {
+		size_t part = left - n < iov[i].len ? left - n : iov[i].len;
+
+		memcpy(iov[i].p, data + n, part);
+		n += part;
+	}
+	nst_tcp_snd_commit(tcp, n, false, sandbox_now(t->sb));
+	t->aux |= (uint64_t)n << AUX_SENT;
+}
+
+static enum nst_err open_to(struct trap *t, const struct nst_sockaddr *to)
+{
+	struct nst_tcp *tcp = t->sock->tcp;
+	nst_time now = sandbox_now(t->sb);
+	enum nst_err e;
+
+	if (!t->fast)
+		return nst_tcp_connect(tcp, to, now);
+	e = nst_tcp_connect_fast(tcp, to, now);
+	if (e == NST_OK)
+		send_syn(t);
+	return e;
+}
+
 static enum trap_verdict start(struct trap *t, const struct nst_sockaddr *to)
 {
 	struct sock *s = t->sock;
@@ -176,7 +235,7 @@ static enum trap_verdict start(struct trap *t, const struct nst_sockaddr *to)
 	s->connect_told = false;
 	s->so_error = 0;
 	t->aux = AUX_STARTED;
-	e = nst_tcp_connect(s->tcp, to, sandbox_now(t->sb));
+	e = open_to(t, to);
 	if (e != NST_E_INPROGRESS && e != NST_OK) {
 		s->state = SOCK_FRESH;
 		return finish(t, errno_of(e));
@@ -196,7 +255,7 @@ static enum trap_verdict connecting_again(struct trap *t)
 		int rc = stream_established(s, t->gfd);
 		return rc < 0 ? finish(t, -rc) : tell_success(t);
 	}
-	if (trap_nonblock(t) || t->expired)
+	if (never_waits(t) || t->expired)
 		return finish(t, EALREADY);
 	if (t->interrupted)
 		return finish(t, trap_intr_errno(t));
@@ -338,21 +397,60 @@ enum trap_verdict sys_connect_stream(struct trap *t)
 	return by_state(t, &to);
 }
 
+static void before(struct trap *t)
+{
+	sandbox_lock(t->sb);
+	t->keep_gfd = t->sock->name_fd < 0; /* to be named after the reply */
+	sandbox_unlock(t->sb);
+}
+
+/* Adopted by this call and not connected by it. */
+static void after(struct trap *t)
+{
+	if (t->aux & AUX_UP)
+		return;
+	sandbox_lock(t->sb);
+	backing_name_late(t->sock, t->gfd);
+	sandbox_unlock(t->sb);
+}
+
 enum trap_verdict sys_connect(struct trap *t)
 {
 	enum trap_verdict v;
 
 	if (t->sock->type != SOCK_STREAM)
 		return sys_connect_datagram(t);
-	sandbox_lock(t->sb);
-	t->keep_gfd = t->sock->name_fd < 0; /* to be named after the reply */
-	sandbox_unlock(t->sb);
+	before(t);
 	v = sys_connect_stream(t);
-	/* Adopted by this call and not connected by it. */
-	if (!(t->aux & AUX_UP)) {
-		sandbox_lock(t->sb);
-		backing_name_late(t->sock, t->gfd);
-		sandbox_unlock(t->sb);
-	}
+	after(t);
+	return v;
+}
+
+static enum trap_verdict connect_fast(struct trap *t,
+				      const struct nst_sockaddr *to)
+{
+	if (!t->retry && !trap_valid(t))
+		return TRAP_DONE;
+	sandbox_lock(t->sb);
+	if (t->sock->dead)
+		return finish(t, EBADF);
+	return by_state(t, to);
+}
+
+enum trap_verdict sys_connect_fast(struct trap *t,
+				   const struct nst_sockaddr *to,
+				   const void *data, size_t bytes)
+{
+	enum trap_verdict v;
+
+	t->fast = TRAP_FAST_CONNECT;
+	t->fast_data = data;
+	t->fast_bytes = bytes;
+	before(t);
+	v = connect_fast(t, to);
+	after(t);
+	t->fast_data = NULL;
+	if (t->fast == TRAP_FAST_SEND)
+		t->aux >>= AUX_SENT;
 	return v;
 }

@@ -40,7 +40,7 @@ static enum trap_verdict send_all(struct trap *t, struct msg *m, unsigned flags,
 	if (m->total > t->aux)
 		msg_advance(m, (size_t)t->aux);
 	do {
-		n = send_stream(t, m, flags, sc, t->aux == 0);
+		n = send_stream(t, m, flags, sc, !t->aux && !t->fast);
 		if (n == SEND_NATIVE)
 			return native(t);
 		if (n <= 0)
@@ -66,6 +66,40 @@ static int check_name(const struct trap *t, const struct msg *m)
 	return trap_read(t, m->name, &ss, m->namelen);
 }
 
+/* LINUX: tcp_sendmsg_fastopen: connects, then sends what the SYN left. */
+static enum trap_verdict send_fast(struct trap *t, struct msg *m,
+				   unsigned flags, struct scratch *sc)
+{
+	struct nst_sockaddr to = {0};
+	enum trap_verdict v;
+	ssize_t n = 0;
+	int err;
+
+	if (t->fast != TRAP_FAST_SEND) {
+		err = !m->name ? -EINVAL
+			       : trap_read_sockaddr(t, m->name, m->namelen,
+						    t->sock->domain, &to);
+		if (err == -ESRCH)
+			return TRAP_DONE;
+		if (err == 0 && to.addr.family == 0)
+			err = -EOPNOTSUPP;
+		t->fast_nowait = flags & MSG_DONTWAIT;
+		if (err == 0 && !t->retry)
+			n = trap_gather(t, m->iov, m->niov, sc->data,
+					m->total < SCRATCH_MOVE ? m->total
+								: SCRATCH_MOVE);
+		if (err < 0 || n < 0)
+			return trap_answer(t, err < 0 ? err : n);
+		v = sys_connect_fast(t, &to, sc->data, (size_t)n);
+		if (t->fast != TRAP_FAST_SEND)
+			return v;
+	}
+	if (t->aux >= m->total) /* all of it was in the SYN */
+		return trap_answer(t, (int64_t)t->aux);
+	m->name = 0; /* the address has done its part */
+	return send_all(t, m, flags & ~(unsigned)MSG_FASTOPEN, sc);
+}
+
 static enum trap_verdict send_one(struct trap *t, struct msg *m, unsigned flags,
 				  struct scratch *sc)
 {
@@ -74,7 +108,8 @@ static enum trap_verdict send_one(struct trap *t, struct msg *m, unsigned flags,
 	if (n < 0)
 		return trap_answer(t, n);
 	if (t->sock->type == SOCK_STREAM)
-		return send_all(t, m, flags, sc);
+		return flags & MSG_FASTOPEN ? send_fast(t, m, flags, sc)
+					    : send_all(t, m, flags, sc);
 	n = send_datagram(t, m, flags, sc);
 	if (n == -EAGAIN && trap_may_wait(t, flags, SO_SNDTIMEO))
 		return TRAP_PARK;
@@ -88,7 +123,7 @@ enum trap_verdict sys_sendto(struct trap *t)
 
 	if (!sc)
 		return trap_answer(t, -ENOMEM);
-	if (t->interrupted)
+	if (t->interrupted && t->fast != TRAP_FAST_CONNECT)
 		return interrupted(t);
 	msg_of_buffer(trap_arg(t, 1), trap_arg(t, 2), trap_arg(t, 4),
 		      (uint32_t)trap_arg(t, 5), sc, &m);
@@ -116,7 +151,7 @@ enum trap_verdict sys_sendmsg(struct trap *t)
 
 	if (!sc)
 		return trap_answer(t, -ENOMEM);
-	if (t->interrupted)
+	if (t->interrupted && t->fast != TRAP_FAST_CONNECT)
 		return interrupted(t);
 	rc = read_send_msg(t, trap_arg(t, 1), sc, &m);
 	if (rc < 0)

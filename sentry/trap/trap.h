@@ -44,12 +44,19 @@ struct trap {
 	bool expired;      /* deadline has passed */
 	nst_time deadline; /* stack clock; 0: none */
 	uint64_t aux;      /* the handler's own, kept over parking */
+	uint8_t fast;      /* MSG_FASTOPEN, enum trap_fast; kept as well */
+	bool fast_nowait;  /* with MSG_DONTWAIT */
+	const void *fast_data; /* for its SYN, during the call */
+	size_t fast_bytes;
 	uint8_t pending_ticks;
 	unsigned kicks; /* of the socket, when the handler was called */
 	int fail;       /* errno with which the park list answers it, or 0 */
 	struct trap *next, **pprev;           /* park list of the socket */
 	struct trap *park_next, **park_pprev; /* everything that is parked */
 };
+
+/* A send that connects: sys_connect_fast (sentry/sock/sys_connect.c). */
+enum trap_fast { TRAP_FAST_NONE, TRAP_FAST_CONNECT, TRAP_FAST_SEND };
 
 #define TRAP_ERESTARTSYS 512
 
