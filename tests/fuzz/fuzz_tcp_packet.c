@@ -29,6 +29,7 @@ struct game {
 	struct fuzz_world w;
 	struct flow flow[FLOWS];
 	struct nst_tcp *lis, *tp[ENDPOINTS];
+	bool batch; /* segments may be held and merged */
 };
 
 /* ---- what the stack sends ---- */
@@ -317,9 +318,25 @@ static void step_time(struct game *g, uint8_t op)
 	fuzz_pass(&g->w, unit[op & 3] * ((op >> 2) + 1));
 }
 
+static void begin_batch(struct game *g)
+{
+	nst_gro_begin(g->w.st);
+	g->batch = true;
+}
+
+static void end_batch(struct game *g)
+{
+	if (g->batch)
+		nst_gro_end(g->w.st, g->w.now);
+	g->batch = false;
+}
+
 static void step(struct game *g, struct fuzz_in *in)
 {
 	uint8_t op = fuzz_u8(in);
+
+	if (op >= 128)
+		end_batch(g);
 
 	if (op < 128)
 		step_segment(g, in, op & 63);
@@ -327,8 +344,10 @@ static void step(struct game *g, struct fuzz_in *in)
 		step_time(g, op & 63);
 	else if (op < 240)
 		step_call(g, in, op);
-	else if (op < 248)
+	else if (op < 247)
 		step_icmp(g, in);
+	else if (op == 247)
+		begin_batch(g);
 	else
 		testenv_fail_nth(&g->w.te, fuzz_u8(in));
 }
@@ -386,6 +405,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	start(&g, &in);
 	for (int i = 0; i < STEPS_MAX && !fuzz_end(&in); i++)
 		step(&g, &in);
+	end_batch(&g);
 	testenv_fail_never(&g.w.te);
 	for (int i = 0; i < ENDPOINTS; i++) {
 		if (g.tp[i])
