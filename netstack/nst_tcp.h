@@ -102,6 +102,9 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 			 size_t *niov);
 void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 			nst_time now);
+/* What poll says: a third of the buffer is free, and less than half of
+ * TCP_NOTSENT_LOWAT waits. NST_EV_OUT follows when it is not so. */
+bool nst_tcp_writable(struct nst_tcp *tp);
 /* A writer waits for the connection: LINUX: the last ACK of the handshake may
  * ride on its data. */
 void nst_tcp_snd_wait(struct nst_tcp *tp);

@@ -4,7 +4,6 @@
 #include "netstack/tcp/tcp_bbr.h"
 
 #define INIT_CWND_MAX 127u
-#define MIN_TSO_RATE (1200000u / 8) /* below it packets leave one by one */
 
 static void bbr_init(struct nst_tcp *tp)
 {
@@ -133,11 +132,6 @@ static uint32_t bbr_undo_cwnd(struct nst_tcp *tp)
 	return b->prior_cwnd;
 }
 
-static uint32_t bbr_min_tso_segs(const struct nst_tcp *tp)
-{
-	return tp->pace.rate < MIN_TSO_RATE ? 1 : 2;
-}
-
 /* It may send as in slow start even while it recovers. */
 static uint32_t bbr_sndbuf_expand(const struct nst_tcp *tp)
 {
@@ -181,7 +175,6 @@ const struct tcp_cc tcp_bbr = {
     .set_state = bbr_set_state,
     .event = bbr_event,
     .marked_lost = bbr_marked_lost,
-    .min_tso_segs = bbr_min_tso_segs,
     .sndbuf_expand = bbr_sndbuf_expand,
     .info = bbr_info_get,
 };

@@ -75,6 +75,16 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 	return n;
 }
 
+bool nst_tcp_writable(struct nst_tcp *tp)
+{
+	/* LINUX: sk_stream_is_writeable. */
+	if (may_queue(tp) && tcp_notsent_low(tp) &&
+	    ring_used(&tp->snd) <= tp->snd_limit / 3 * 2)
+		return true;
+	tp->snd_blocked = true;
+	return false;
+}
+
 void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 			nst_time now)
 {

@@ -33,13 +33,7 @@ static bool snd_shut(const struct file *f, enum nst_tcp_state st)
 /* LINUX: __sk_stream_is_writeable(): a third of the buffer is free. */
 static bool writable(const struct file *f, enum nst_tcp_state st)
 {
-	struct nst_iov iov[2];
-	size_t niov, room;
-
-	if (st == NST_TCP_CLOSE)
-		return true;
-	room = nst_tcp_snd_space(f->tcp, iov, &niov);
-	return room > 0 && room >= nst_tcp_outq(f->tcp) / 2;
+	return st == NST_TCP_CLOSE || nst_tcp_writable(f->tcp);
 }
 
 static bool readable(const struct file *f)

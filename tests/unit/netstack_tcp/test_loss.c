@@ -63,6 +63,7 @@ Test(loss, user_timeout)
 Test(loss, fast_retransmit_newreno)
 {
 	w_connect(&w, O_NONE);
+	cr_assert_eq(nst_tcp_set_cc(w.tp, "reno", w.now), NST_OK);
 	w_in(&w, A, 1, 1, 0, 65535);
 	w_write(&w, 10 * MSS);
 	w_drain(&w);
@@ -102,6 +103,7 @@ static void sack_in(uint32_t ack, uint32_t from, uint32_t to)
 Test(loss, sack_recovery_fills_every_hole)
 {
 	w_connect(&w, O_SACK);
+	cr_assert_eq(nst_tcp_set_cc(w.tp, "reno", w.now), NST_OK);
 	w_write(&w, 10 * MSS);
 	w_drain(&w);
 	w_after(&w, NST_MS);
