@@ -12,7 +12,7 @@ static void info_options(const struct nst_tcp *tp, struct nst_tcp_info *i)
 	i->fastopen_client_fail = tp->fo.fail;
 	i->snd_wscale = tp->snd_wscale;
 	i->rcv_wscale = tp->rcv_wscale;
-	i->snd_mss = tp->mss;
+	i->snd_mss = tp->mss ? tp->mss : TCP_MSS_DEFAULT;
 	i->rcv_mss = tp->rcv_mss;
 	i->advmss = tp->advmss ? tcp_adv_payload(tp) : 0;
 	i->pmtu = tp->mtup.pmtu;
@@ -30,7 +30,8 @@ static void info_times(const struct nst_tcp *tp, nst_time now,
 	i->rto = tp->rto;
 	i->ato = t_min(tp->ato, tcp_delack_max(tp));
 	i->srtt = tp->srtt / 8;
-	i->rttvar = tp->mdev / 4;
+	/* RFC 6298 2.1, before there is a sample. */
+	i->rttvar = (tp->srtt ? tp->mdev : TCP_TIMEOUT_INIT) / 4;
 	i->min_rtt = tp->min_rtt;
 	i->rcv_rtt = tp->rcv_rtt / 8;
 	i->last_data_sent = ago(now, tp->last_data_sent);
@@ -66,7 +67,7 @@ static void info_congestion(const struct nst_tcp *tp, struct nst_tcp_info *i)
 	i->delivered = tp->delivered;
 	i->delivered_ce = tp->delivered_ce;
 	i->delivery_rate = tcp_rate_bytes_per_s(tp);
-	i->app_limited = tp->rate.sample_app_limited;
+	i->app_limited = tp->rate.sample_app_limited || !tp->rate.interval;
 }
 
 static void info_rto(const struct nst_tcp *tp, nst_time now,

@@ -7,7 +7,9 @@
 #include "sentry/sock/recv.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "sentry/core/errmap.h"
 
@@ -69,6 +71,48 @@ static int64_t take_bytes(struct trap *t, size_t cap, unsigned flags,
 	return r->err ? -r->err : -errno;
 }
 
+/* LINUX: TCP_INQ: bytes that are left, and one for the peer's FIN. What the
+ * guest has not read waits in its own socket, then in the netstack. */
+#define NAME_TCP_INQ 36 /* TCP_CM_INQ */
+
+static bool wants_inq(struct sock *s, const struct msg *m)
+{
+	int64_t on = 0;
+
+	return m->control && s->tcp &&
+	       nst_sock_get(nst_tcp_sock(s->tcp), NST_TCP_INQ, &on) == NST_OK &&
+	       on;
+}
+
+static bool peer_closed(const struct nst_tcp *tp)
+{
+	switch (nst_tcp_state(tp)) {
+	case NST_TCP_CLOSE_WAIT:
+	case NST_TCP_LAST_ACK:
+	case NST_TCP_CLOSING:
+	case NST_TCP_TIME_WAIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void put_inq(struct trap *t, const struct msg *m, struct recv_result *r)
+{
+	struct sock *s = t->sock;
+	struct nst_iov iov[2];
+	size_t niov;
+	int left = 0;
+
+	if (s->dead || !wants_inq(s, m))
+		return;
+	if (ioctl(t->gfd, FIONREAD, &left) < 0)
+		left = 0;
+	left += (int)nst_tcp_rcv_data(s->tcp, iov, &niov);
+	left += peer_closed(s->tcp);
+	cmsg_put(&r->ctl, IPPROTO_TCP, NAME_TCP_INQ, &left, sizeof(left));
+}
+
 static bool plain(const struct trap *t, const struct msg *m, unsigned flags)
 {
 	struct sock *s = t->sock;
@@ -78,7 +122,8 @@ static bool plain(const struct trap *t, const struct msg *m, unsigned flags)
 		return false;
 	sandbox_lock(t->sb);
 	yes = !s->dead &&
-	      (s->state == SOCK_CONNECTED || s->state == SOCK_CONNECTING);
+	      (s->state == SOCK_CONNECTED || s->state == SOCK_CONNECTING) &&
+	      !wants_inq(s, m);
 	sandbox_unlock(t->sb);
 	return yes;
 }
@@ -104,6 +149,8 @@ int64_t recv_stream(struct trap *t, const struct msg *m, unsigned flags,
 	sandbox_lock(t->sb);
 	n = flags & MSG_OOB ? take_urgent(t, flags, sc, r)
 			    : take_bytes(t, cap, flags, sc, r);
+	if (n >= 0)
+		put_inq(t, m, r);
 	sandbox_unlock(t->sb);
 	if (n <= 0 || (flags & MSG_TRUNC))
 		return n;
