@@ -146,20 +146,26 @@ struct bbr_info {
 	uint32_t pacing_gain, cwnd_gain; /* times 256 */
 };
 
-static size_t bbr_info_get(const struct nst_tcp *tp, void *out, size_t cap)
+static void fill_info(const struct nst_tcp *tp, struct bbr_info *i)
 {
 	const struct tcp_bbr_state *b = tcp_bbr_ofc(tp);
 	uint64_t bw = bbr_bytes_per_s(tp, bbr_bw(b), BBR_UNIT, 100);
-	struct bbr_info i = {
-	    .bw_lo = (uint32_t)bw,
-	    .bw_hi = (uint32_t)(bw >> 32),
-	    .min_rtt_us = UINT32_MAX,
-	    .pacing_gain = b->pacing_gain,
-	    .cwnd_gain = b->cwnd_gain,
-	};
 
+	i->bw_lo = (uint32_t)bw;
+	i->bw_hi = (uint32_t)(bw >> 32);
+	i->min_rtt_us = UINT32_MAX;
 	if (b->min_rtt != NST_NEVER)
-		i.min_rtt_us = (uint32_t)(b->min_rtt / NST_US);
+		i->min_rtt_us = (uint32_t)(b->min_rtt / NST_US);
+	i->pacing_gain = b->pacing_gain;
+	i->cwnd_gain = b->cwnd_gain;
+}
+
+static size_t bbr_info_get(const struct nst_tcp *tp, void *out, size_t cap)
+{
+	struct bbr_info i = {0};
+
+	if (tcp_bbr_ofc(tp)->ready)
+		fill_info(tp, &i);
 	cap = cap < sizeof(i) ? cap : sizeof(i);
 	memcpy(out, &i, cap);
 	return cap;

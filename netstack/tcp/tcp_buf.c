@@ -26,7 +26,8 @@ void tcp_snd_limit_update(struct nst_tcp *tp)
 		return;
 	}
 	/* LINUX: tcp_sndbuf_expand, two windows with room for overhead. */
-	want = 2ull * u32_max(tp->cwnd, TCP_INIT_CWND) * tp->mss;
+	want = tp->cc->sndbuf_expand ? tp->cc->sndbuf_expand(tp) : 2;
+	want *= (uint64_t)u32_max(tp->cwnd, TCP_INIT_CWND) * tp->mss;
 	if (want < TCP_SND_LIMIT_MIN)
 		want = TCP_SND_LIMIT_MIN;
 	if (want > TCP_SND_LIMIT_MAX)

@@ -11,7 +11,7 @@
 bool tcp_persist_wanted(const struct nst_tcp *tp)
 {
 	return tcp_may_send(tp) && !tp->packets_out && tcp_send_pending(tp) &&
-	       tcp_cork_deadline(tp) == NST_NEVER;
+	       !tp->pace.blocked && tcp_cork_deadline(tp) == NST_NEVER;
 }
 
 /* Doubling, from at least 200 ms. */

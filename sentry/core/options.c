@@ -148,6 +148,16 @@ static int opt_sysctl(struct parse *p, const char *v)
 	return 0;
 }
 
+static int opt_cc(struct parse *p, const char *v)
+{
+	if (!*v) {
+		log_error("--cc: a name is missing: reno, cubic or bbr");
+		return -EINVAL;
+	}
+	p->o->cc = v;
+	return 0;
+}
+
 static int opt_publish(struct parse *p, const char *v)
 {
 	struct options *o = p->o;
@@ -271,6 +281,7 @@ static const struct option_def {
     {"netem-in", 0, TAKES(opt_netem_in)},
     {"netem-out", 0, TAKES(opt_netem_out)},
     {"sysctl", 0, TAKES(opt_sysctl)},
+    {"cc", 0, TAKES(opt_cc)},
     {"publish", 'p', TAKES(opt_publish)},
     {"allow", 0, TAKES(opt_allow)},
     {"deny", 0, TAKES(opt_deny)},

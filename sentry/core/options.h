@@ -51,6 +51,7 @@ struct options {
 	struct netem_conf netem[2];
 	const char *netem_text[2];
 	bool netem_on[2];
+	const char *cc;       /* --cc NAME; NULL: the default, cubic */
 	const char **sysctls; /* --sysctl NAME=VALUE, in order */
 	size_t nsysctls;
 	struct opt_publish *publish;

@@ -26,6 +26,8 @@ void options_usage(void)
 	    "                           --netem-out for one: docs/NETEM.md, "
 	    "as in\n"
 	    "                           delay=50ms,loss=1%,rate=100mbit\n"
+	    "  --cc NAME                congestion control of the sandbox's TCP:\n"
+	    "                           cubic (default), bbr or reno\n"
 	    "  --sysctl NAME=VALUE      a setting of the sandbox's stack, as "
 	    "in\n"
 	    "                           net.ipv4.tcp_ecn=1\n"
@@ -141,6 +143,8 @@ void options_show(const struct options *o)
 		if (o->netem_on[i])
 			printf("netem-%s %s\n", i ? "in" : "out",
 			       o->netem_text[i]);
+	if (o->cc)
+		printf("cc %s\n", o->cc);
 	for (size_t i = 0; i < o->nsysctls; i++)
 		printf("sysctl %s\n", o->sysctls[i]);
 	for (size_t i = 0; i < o->npublish; i++)

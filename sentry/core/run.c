@@ -89,6 +89,19 @@ static int start_loop(struct run *r)
 	return rc;
 }
 
+static int set_cc(struct sandbox *sb)
+{
+	const char *cc = sb->opt->cc;
+
+	if (!cc ||
+	    nst_sysctl_set(sb->stack, "tcp_congestion_control", cc) == NST_OK)
+		return 0;
+	log_error("--cc %s: no such congestion control; there are cubic, bbr "
+		  "and reno",
+		  cc);
+	return -EINVAL;
+}
+
 static int set_sysctls(struct sandbox *sb)
 {
 	for (size_t i = 0; i < sb->opt->nsysctls; i++) {
@@ -116,8 +129,11 @@ static int start_stack(struct sandbox *sb)
 {
 	enum nst_err e = nst_stack_new(&sb->env, sandbox_now(sb), &sb->stack);
 
-	if (!e)
-		return set_sysctls(sb);
+	if (!e) {
+		int err = set_cc(sb);
+
+		return err ? err : set_sysctls(sb);
+	}
 	log_error("cannot make a network stack: %s", strerror(errno_of(e)));
 	return -errno_of(e);
 }

@@ -115,6 +115,11 @@ static int make_network(struct gateway *gw)
 		gw->stack = NULL;
 		return -ENOMEM;
 	}
+	/* What goes to the guest, too; the name was checked by the sandbox. */
+	if (gw->sb->opt->cc &&
+	    nst_sysctl_set(gw->stack, "tcp_congestion_control",
+			   gw->sb->opt->cc) != NST_OK)
+		return -EINVAL;
 	err = make_link(gw);
 	if (err)
 		return err;

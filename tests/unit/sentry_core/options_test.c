@@ -188,6 +188,7 @@ static const struct bad_case {
     {{"--gateway", "here", "x", NULL}, "not an IPv4"},
     {{"--dns", "", "x", NULL}, "not an IPv4"},
     {{"--sysctl", "tcp_ecn", "x", NULL}, "NAME=VALUE"},
+    {{"--cc", "", "x", NULL}, "reno, cubic or bbr"},
     {{"--sysctl", "=1", "x", NULL}, "NAME=VALUE"},
     {{"--netem", "", "x", NULL}, "a setting is missing"},
     {{"--netem", "delay=50", "x", NULL}, "\"50\""},
