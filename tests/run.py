@@ -138,9 +138,29 @@ def run_e2e(report, everything):
     runner.run(report, everything)
 
 
+# Beyond what the unit suite has of it (300 seeds, a minute of 100 flows).
+SIM_RUNS = [("10000 seeds", ["seeds", "1", "10000", "-j",
+                             str(os.cpu_count() or 1)]),
+            ("100 flows for an hour", ["long", "100", "1h", "1"])]
+SIM_SECONDS = 1800
+
+
+def run_sim(report, everything):
+    for name, args in SIM_RUNS if everything else []:
+        if not report.wants(f"sim {name}"):
+            continue
+        start = time.monotonic()
+        r = host.run([os.path.join(TOP, "build/tests/sim/sim"), *args],
+                     timeout=SIM_SECONDS)
+        report.add(f"sim {name}", r.returncode == 0,
+                   (r.stdout + r.stderr).decode(errors="replace"),
+                   seconds=time.monotonic() - start)
+
+
 SUITES = {
     "unit": lambda report, everything: run_unit(report, "build", "unit"),
     "asan": run_asan,
+    "sim": run_sim,
     "pkt": run_pkt,
     "guest": run_guest,
     "e2e": run_e2e,

@@ -22,6 +22,7 @@ void cli_usage(FILE *f)
 	    "  --link SPEC        more settings of the data's direction\n"
 	    "  --back SPEC        more settings of the other direction\n"
 	    "  --time TIME        (30s)\n"
+	    "  --skip TIME        goodput and fairness count from here (0)\n"
 	    "  --stagger TIME     each flow begins so much later (0)\n"
 	    "  --both             data in both directions\n"
 	    "  --mtu N            (1500)\n"
@@ -50,6 +51,7 @@ enum {
 	O_BACK,
 	O_TIME,
 	O_STAGGER,
+	O_SKIP,
 	O_BOTH,
 	O_MTU,
 	O_SNDBUF,
@@ -66,18 +68,31 @@ enum {
 };
 
 static const struct option options[] = {
-    {"flows", 1, NULL, O_FLOWS},     {"cc", 1, NULL, O_CC},
-    {"rate", 1, NULL, O_RATE},       {"delay", 1, NULL, O_DELAY},
-    {"queue", 1, NULL, O_QUEUE},     {"loss", 1, NULL, O_LOSS},
-    {"link", 1, NULL, O_LINK},       {"back", 1, NULL, O_BACK},
-    {"time", 1, NULL, O_TIME},       {"stagger", 1, NULL, O_STAGGER},
-    {"both", 0, NULL, O_BOTH},       {"mtu", 1, NULL, O_MTU},
-    {"sndbuf", 1, NULL, O_SNDBUF},   {"rcvbuf", 1, NULL, O_RCVBUF},
-    {"no-sack", 0, NULL, O_NO_SACK}, {"no-ts", 0, NULL, O_NO_TS},
-    {"ecn", 1, NULL, O_ECN},         {"tso", 0, NULL, O_TSO},
-    {"seed", 1, NULL, O_SEED},       {"csv", 1, NULL, O_CSV},
-    {"sample", 1, NULL, O_SAMPLE},   {"trace", 1, NULL, O_TRACE},
-    {"help", 0, NULL, O_HELP},       {0},
+    {"flows", 1, NULL, O_FLOWS},
+    {"cc", 1, NULL, O_CC},
+    {"rate", 1, NULL, O_RATE},
+    {"delay", 1, NULL, O_DELAY},
+    {"queue", 1, NULL, O_QUEUE},
+    {"loss", 1, NULL, O_LOSS},
+    {"link", 1, NULL, O_LINK},
+    {"back", 1, NULL, O_BACK},
+    {"time", 1, NULL, O_TIME},
+    {"stagger", 1, NULL, O_STAGGER},
+    {"both", 0, NULL, O_BOTH},
+    {"skip", 1, NULL, O_SKIP},
+    {"mtu", 1, NULL, O_MTU},
+    {"sndbuf", 1, NULL, O_SNDBUF},
+    {"rcvbuf", 1, NULL, O_RCVBUF},
+    {"no-sack", 0, NULL, O_NO_SACK},
+    {"no-ts", 0, NULL, O_NO_TS},
+    {"ecn", 1, NULL, O_ECN},
+    {"tso", 0, NULL, O_TSO},
+    {"seed", 1, NULL, O_SEED},
+    {"csv", 1, NULL, O_CSV},
+    {"sample", 1, NULL, O_SAMPLE},
+    {"trace", 1, NULL, O_TRACE},
+    {"help", 0, NULL, O_HELP},
+    {0},
 };
 
 /* ---- values ---- */
@@ -153,6 +168,8 @@ static bool take_number(struct cli *c, int o, const char *v)
 		return cli_time(v, &c->conf.duration);
 	case O_STAGGER:
 		return cli_time(v, &c->stagger);
+	case O_SKIP:
+		return cli_time(v, &c->skip);
 	case O_SAMPLE:
 		return cli_time(v, &c->sample) && c->sample > 0;
 	case O_SEED:
@@ -229,6 +246,19 @@ static bool link_conf(const char *text, struct netem_conf *out)
 	return false;
 }
 
+/*
+ * Without any noise flows stay in step with the queue for ever, and one loses
+ * whenever it is full (phase effects: Floyd, Jacobson 1992). As they advise, a
+ * random time of up to one packet's on the way back loosens that.
+ */
+static void loosen(struct netem_conf *back)
+{
+	if (back->jitter || !back->rate_bits)
+		return;
+	back->jitter = (nst_time)(1500ull * 8 * NST_SEC / back->rate_bits) / 2;
+	back->keep_order = true;
+}
+
 static bool links(struct cli *c)
 {
 	snprintf(c->forward_text, sizeof(c->forward_text),
@@ -237,8 +267,11 @@ static bool links(struct cli *c)
 	snprintf(c->backward_text, sizeof(c->backward_text),
 		 "rate=%s,rtt=%s,limit=%s%s%s", c->rate, c->delay, c->queue,
 		 c->back ? "," : "", c->back ? c->back : "");
-	return link_conf(c->forward_text, &c->conf.forward) &&
-	       link_conf(c->backward_text, &c->conf.backward);
+	if (!link_conf(c->forward_text, &c->conf.forward) ||
+	    !link_conf(c->backward_text, &c->conf.backward))
+		return false;
+	loosen(&c->conf.backward);
+	return true;
 }
 
 /* The n-th name of a list, beginning again after the last. */
@@ -261,6 +294,16 @@ static void nth_name(const char *list, uint32_t n, char out[16])
 	}
 }
 
+/* Up to a round trip, of every flow but the first. */
+static nst_time start_noise(const struct cli *c, uint32_t i)
+{
+	uint64_t z = (c->conf.seed * SIM_FLOWS_MAX + i) * 0x9e3779b97f4a7c15ull;
+	uint64_t rtt = 2 * (uint64_t)c->conf.forward.delay;
+
+	z = (z ^ (z >> 29)) * 0xbf58476d1ce4e5b9ull;
+	return i && rtt ? (nst_time)((z >> 16) % rtt) : 0;
+}
+
 static bool flows(struct cli *c)
 {
 	struct sim_conf *s = &c->conf;
@@ -271,7 +314,7 @@ static bool flows(struct cli *c)
 	for (uint32_t i = 0; i < s->nflows; i++) {
 		struct sim_flow_conf *f = &s->flows[i];
 
-		f->start = (nst_time)i * c->stagger;
+		f->start = (nst_time)i * c->stagger + start_noise(c, i);
 		f->bytes[SIM_CLIENT] = SIM_ENDLESS;
 		f->bytes[SIM_SERVER] = c->both_ways ? SIM_ENDLESS : 0;
 		for (int k = 0; k < 2; k++) {

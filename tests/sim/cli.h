@@ -10,6 +10,7 @@
 struct cli {
 	struct sim_conf conf; /* flows are ours */
 	nst_time sample;
+	nst_time skip; /* goodput counts from here */
 	const char *csv;
 	/* Put together in cli_finish. */
 	const char *cc, *rate, *delay, *queue, *loss, *link, *back;

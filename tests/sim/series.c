@@ -9,8 +9,11 @@ struct series {
 	const struct cli *cli;
 	struct sim *sim;
 	FILE *csv;
-	uint64_t *got; /* of each flow, both directions, at the last sample */
-	nst_time at;   /* of the last sample */
+	uint64_t *got;  /* of each flow, both directions, at the last sample */
+	uint64_t *base; /* the same at the first that counts */
+	nst_time at;    /* of the last sample */
+	nst_time from;  /* of the first that counts */
+	bool counting;
 };
 
 static const char columns[] =
@@ -48,6 +51,11 @@ static void on_sample(void *ctx, struct sim *s)
 	if (t > c->duration)
 		return;
 	r->at = t;
+	if (!r->counting && t >= r->cli->skip) {
+		r->counting = true;
+		r->from = t;
+		memcpy(r->base, r->got, 2 * c->nflows * sizeof(*r->got));
+	}
 	for (uint32_t i = 0; i < c->nflows; i++) {
 		struct sim_flow_result x;
 
@@ -68,7 +76,8 @@ struct series *series_new(const struct cli *c, struct sim *s)
 		return NULL;
 	r->cli = c;
 	r->sim = s;
-	r->got = calloc(2 * c->conf.nflows, sizeof(*r->got));
+	r->got = calloc(4 * c->conf.nflows, sizeof(*r->got));
+	r->base = r->got + 2 * c->conf.nflows;
 	if (c->csv)
 		r->csv = fopen(c->csv, "w");
 	if (!r->got || (c->csv && !r->csv)) {
@@ -87,10 +96,13 @@ struct series *series_new(const struct cli *c, struct sim *s)
 static double goodput(const struct series *r, uint32_t i, int side)
 {
 	const struct sim_conf *c = sim_conf(r->sim);
-	nst_time t = r->at - c->flows[i].start;
+	nst_time from =
+	    c->flows[i].start > r->from ? c->flows[i].start : r->from;
+	uint32_t k = 2 * i + (uint32_t)side;
 
-	return t > 0 ? (double)r->got[2 * i + (uint32_t)side] * 8e3 / (double)t
-		     : 0;
+	if (r->at <= from)
+		return 0;
+	return (double)(r->got[k] - r->base[k]) * 8e3 / (double)(r->at - from);
 }
 
 /* Jain, Chiu, Hawe 1984: 1 is fair, 1/n: one has it all. */
