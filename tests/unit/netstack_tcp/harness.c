@@ -125,6 +125,7 @@ static void fill_hdr(struct wire *w, const struct wseg *s,
 	h->ts = s->ts;
 	h->tsval = s->tsval;
 	h->tsecr = s->tsecr;
+	h->fo = s->fo;
 	h->nsack = s->nsack;
 	for (int i = 0; i < s->nsack; i++) {
 		h->sack[i].from.v = w->isn + s->sack[i].from.v;
@@ -227,6 +228,7 @@ static void to_wseg(struct wire *w, const struct tcp_seg *seg, struct wseg *s)
 	s->ts = seg->ts_ok;
 	s->tsval = seg->tsval;
 	s->tsecr = seg->tsecr;
+	s->fo = seg->fo;
 	s->nsack = seg->nsack;
 	for (int i = 0; i < seg->nsack; i++) {
 		s->sack[i].from.v = seg->sack[i].from.v - PEER_ISN;

@@ -43,6 +43,7 @@ struct wseg {
 	uint32_t tsval, tsecr;
 	uint8_t nsack;
 	struct tcp_range sack[TCP_SACK_BLOCKS_MAX]; /* relative */
+	struct tcp_fo_cookie fo;
 	uint16_t sport, dport;
 	nst_time at;
 	uint8_t data[W_MTU];
