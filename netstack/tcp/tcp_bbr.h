@@ -80,7 +80,7 @@ struct tcp_bbr_state {
 	/* Losses without a queue (tcp_bbr_bounds.c). */
 	nst_time round_rtt; /* least of this loss round; NST_NEVER: none */
 	uint32_t round_delivered, round_lost; /* when it began */
-	uint32_t loss_floor; /* share of packets, times 65536 */
+	uint32_t floor_pkts, floor_lost;      /* of rounds without a queue */
 
 	uint32_t alpha_delivered, alpha_ce;
 	uint32_t init_cwnd;
@@ -94,6 +94,7 @@ struct tcp_bbr_state {
 	bool full_bw_reached; /* STARTUP filled the pipe */
 	bool full_bw_now;     /* a plateau was reached again just now */
 	bool idle_restart;
+	bool round_queued; /* the last one, or it lost far too much */
 	bool loss_in_round, ecn_in_round, loss_in_cycle, ecn_in_cycle;
 	bool ecn_eligible;     /* marks are precise and the path is short */
 	bool probe_samples;    /* samples reflect a probe for bandwidth */

@@ -10,8 +10,11 @@
  * DEVIATION: version 3 takes any loss for congestion, and 2 % of it for too
  * much; on a path that loses packets by itself this halves the rate and more,
  * which LINUX's BBR does not do. So rounds in which packets were lost although
- * the RTT was the path's own, that is, without a queue, only raise a floor;
- * the 2 % count from there, and such rounds do not lower the bounds.
+ * the RTT was the path's own, that is, without a queue, only tell the path's
+ * own share of losses, the floor. The 2 % count from there, with three standard
+ * deviations of what chance makes of the floor in so many packets; rounds
+ * below that do not lower the bounds, and do not end STARTUP. With a queue,
+ * the floor counts as nobody's fault, and every loss above it as congestion.
  *
  * Marks are used in proportion to their share (alpha) when feedback is precise
  * (RFC 9768) and the RTT at most 5 ms, where queues mark early. Otherwise a
@@ -22,7 +25,8 @@
 #define SHARE 65536u /* shares of packets are times this */
 #define LOSS_THRESH (SHARE / BBR_UNIT * (BBR_UNIT * 2 / 100))
 #define LOSS_FLOOR_MAX (SHARE / 10)
-#define LOSS_FLOOR_PKTS 16u /* fewer in a round say nothing about a share */
+#define LOSS_FLOOR_PKTS 4096u /* that the floor is the mean of, or twice */
+#define LOSS_STARTUP_MAX (SHARE / 8) /* more without a queue: a policer */
 #define QUEUE_MIN (250 * NST_US)
 #define STARTUP_LOSSES 6u /* events in a round: not a random loss */
 #define STARTUP_LOSSES_MAX 15u
@@ -91,10 +95,48 @@ static bool queue_seen(const struct tcp_bbr_state *b)
 	       b->round_rtt > b->min_rtt + t_max(b->min_rtt / 8, QUEUE_MIN);
 }
 
-/* Half as much again as the floor, for samples scatter. */
-static uint32_t loss_thresh(const struct tcp_bbr_state *b)
+static uint32_t floor_share(const struct tcp_bbr_state *b)
 {
-	return LOSS_THRESH + b->loss_floor + b->loss_floor / 2;
+	uint64_t lost = (uint64_t)b->floor_lost * SHARE;
+
+	if (!b->floor_pkts)
+		return 0;
+	return u32_min((uint32_t)(lost / b->floor_pkts), LOSS_FLOOR_MAX);
+}
+
+static uint32_t square_root(uint64_t v)
+{
+	uint32_t root = 0;
+
+	for (uint32_t bit = 1u << 31; bit; bit >>= 1)
+		if ((uint64_t)(root | bit) * (root | bit) <= v)
+			root |= bit;
+	return root;
+}
+
+/* The share that chance may take of n packets: n floor +- sqrt(n floor). */
+static uint32_t by_chance(const struct tcp_bbr_state *b, uint64_t n)
+{
+	uint32_t floor = floor_share(b);
+
+	if (!floor || !n)
+		return 0;
+	return floor + 3 * square_root((uint64_t)floor * SHARE / n);
+}
+
+static uint32_t loss_thresh(const struct tcp_bbr_state *b, uint64_t n)
+{
+	return LOSS_THRESH + by_chance(b, n);
+}
+
+static void learn_floor(struct tcp_bbr_state *b, uint32_t n, uint32_t lost)
+{
+	b->floor_pkts += n;
+	b->floor_lost += lost;
+	while (b->floor_pkts >= 2 * LOSS_FLOOR_PKTS) {
+		b->floor_pkts /= 2;
+		b->floor_lost /= 2;
+	}
 }
 
 /* true: the losses of the round that ends tell of congestion. */
@@ -103,18 +145,19 @@ static bool judge_round(const struct nst_tcp *tp, struct tcp_bbr_state *b)
 	uint32_t n = tp->delivered - b->round_delivered;
 	uint32_t lost = tp->rate.lost - b->round_lost;
 	bool queue = queue_seen(b);
-	uint64_t share = lost && n ? (uint64_t)lost * SHARE / (n + lost) : 0;
-	bool high = share > loss_thresh(b);
+	uint64_t share;
 
 	b->round_delivered = tp->delivered;
 	b->round_lost = tp->rate.lost;
 	b->round_rtt = NST_NEVER;
+	n += lost;
+	share = n ? (uint64_t)lost * SHARE / n : 0;
+	b->round_queued = queue || share > LOSS_STARTUP_MAX;
 	if (queue)
-		b->loss_floor -= b->loss_floor / 64;
-	else if (n >= LOSS_FLOOR_PKTS)
-		b->loss_floor = u32_min(
-		    (7 * b->loss_floor + (uint32_t)share) / 8, LOSS_FLOOR_MAX);
-	return queue || high;
+		b->floor_lost -= b->floor_lost / 64;
+	else
+		learn_floor(b, n, lost);
+	return share > (queue ? by_chance(b, n) : loss_thresh(b, n));
 }
 
 /* ---- short-term, once each round ---- */
@@ -178,7 +221,7 @@ void bbr_startup_losses(struct nst_tcp *tp, const struct tcp_rate_sample *rs)
 		b->startup_losses++;
 	if (!b->loss_round_start)
 		return;
-	if (tp->ca_state == TCP_CA_RECOVERY &&
+	if (tp->ca_state == TCP_CA_RECOVERY && b->round_queued &&
 	    b->startup_losses >= STARTUP_LOSSES && bbr_too_high(b, rs))
 		startup_too_high(tp);
 	b->startup_losses = 0;
@@ -223,9 +266,10 @@ void bbr_ecn_round(struct nst_tcp *tp)
 bool bbr_too_high(const struct tcp_bbr_state *b,
 		  const struct tcp_rate_sample *rs)
 {
-	uint64_t most = (uint64_t)rs->tx_in_flight * loss_thresh(b) / SHARE;
+	uint64_t n = rs->tx_in_flight;
 
-	if (rs->lost > 0 && rs->tx_in_flight && (uint64_t)rs->lost > most)
+	if (rs->lost > 0 && n &&
+	    (uint64_t)rs->lost > n * loss_thresh(b, n) / SHARE)
 		return true;
 	return b->ecn_eligible && rs->delivered_ce > 0 && rs->delivered > 0 &&
 	       rs->delivered_ce * 2 > rs->delivered;
@@ -256,7 +300,7 @@ static uint32_t inflight_at_loss(const struct tcp_bbr_state *b,
 				 const struct tcp_rate_sample *rs,
 				 uint32_t pcount)
 {
-	uint64_t n, l, budget, thresh = loss_thresh(b);
+	uint64_t n, l, budget, thresh = loss_thresh(b, rs->tx_in_flight);
 
 	if (rs->tx_in_flight < pcount || rs->lost < pcount)
 		return BBR_NONE;
