@@ -40,6 +40,7 @@ struct outp {
 	uint32_t max_segs; /* of one packet; 0: not computed yet */
 	bool cwnd_limited; /* the congestion window stopped us */
 	bool nagle_held;   /* a small segment waits for more data */
+	bool one;          /* LINUX: tcp_push_one: never wait */
 };
 
 static bool corked(const struct nst_tcp *tp)
@@ -109,7 +110,9 @@ uint32_t tcp_tso_segs(const struct nst_tcp *tp, uint32_t mss)
 		bytes += GSO_BYTES >> halvings;
 	if (bytes > GSO_BYTES)
 		bytes = GSO_BYTES;
-	return u32_max(u32_max((uint32_t)bytes / mss, least), 1);
+	least = u32_max(u32_max((uint32_t)bytes / mss, least), 1);
+	/* A packet has 64 KiB, however few of the largest segments that is. */
+	return u32_min(least, u32_max(GSO_BYTES / mss, 1));
 }
 
 /*
@@ -165,22 +168,25 @@ static uint32_t split_point(const struct nst_tcp *tp, const struct outp *o,
 /* Payload bytes that may leave now; 0: none. */
 static uint32_t choose(struct nst_tcp *tp, struct outp *o, uint32_t quota)
 {
-	uint32_t unsent = tcp_unsent(tp), len;
+	uint32_t len;
+	bool last;
 
-	if (!unsent || u32_min(unsent, o->mss) > usable(tp))
-		return 0;
-	if (unsent <= o->mss) {
-		if (unsent == o->mss || urgent(tp) || !hold_partial(tp))
-			return unsent;
-		o->nagle_held = true;
-		return 0;
-	}
 	if (!o->max_segs)
 		o->max_segs = tcp_tso_segs(tp, o->mss);
 	quota = u32_min(quota, o->max_segs);
-	len = u32_min(unsent, u32_max(tcp_write_goal(tp), quota * o->mss));
-	if (defer(tp, o, len, len == unsent))
+	len = tcp_write_front(tp, quota * o->mss, &last);
+	if (!len || u32_min(len, o->mss) > usable(tp))
 		return 0;
+	if (len <= o->mss) {
+		if (len == o->mss || !last || urgent(tp) || !hold_partial(tp))
+			return len;
+		o->nagle_held = true;
+		return 0;
+	}
+	if (!o->one && defer(tp, o, len, last))
+		return 0;
+	if (!last && !urgent(tp) && quota * o->mss <= usable(tp))
+		return u32_min(len, quota * o->mss);
 	return split_point(tp, o, len, quota);
 }
 
@@ -203,13 +209,14 @@ bool tcp_send_new(struct nst_tcp *tp, uint32_t len)
 	bool fin = fin_fits(tp, len);
 	struct seq end = seq_add(tp->snd_nxt, len);
 	uint8_t flags = fin ? TCP_ACK | TCP_FIN : TCP_ACK;
+	uint8_t piece = tcp_write_flags(tp, end);
 
-	if (tcp_write_pushed(tp, end))
+	if (piece & TCP_PIECE_PSH)
 		flags |= TCP_PSH;
 	if (!tcp_xmit_data(tp, tp->snd_nxt, len, flags))
 		return false;
 	/* What a super-segment adds (tcp_xmit_data) is not its record's. */
-	tcp_sent_push(tp, tp->snd_nxt, len + fin, flags & TCP_PSH);
+	tcp_sent_push(tp, tp->snd_nxt, len + fin, piece);
 	count_new(tp);
 	tp->snd_nxt = seq_add(end, fin);
 	if (len % tcp_cur_mss(tp))
@@ -248,7 +255,7 @@ void tcp_output(struct nst_tcp *tp)
 
 	/* Retransmissions may be what waits. */
 	tp->pace.blocked = tp->pace.blocked && tp->lost_out > tp->retrans_out;
-	if (!tcp_may_send(tp) || !tp->path_ok)
+	if (!tcp_may_send(tp) || !tp->path_ok || tp->writing.hold)
 		return;
 	/* LINUX: a full window is noticed only when it holds something. */
 	if (!tcp_send_pending(tp)) {
@@ -283,10 +290,13 @@ void tcp_output_now(struct nst_tcp *tp)
 
 void tcp_output_one(struct nst_tcp *tp)
 {
-	struct outp o = {.mss = tcp_cur_mss(tp)};
+	struct outp o = {.mss = tcp_cur_mss(tp), .one = true};
+	bool push = tp->nagle_push;
 
+	tp->nagle_push = true;
 	if (tcp_may_send(tp) && tp->path_ok && send_more(tp, &o))
 		tcp_cc_validate(tp, tcp_in_flight(tp) >= tp->cwnd);
+	tp->nagle_push = push;
 }
 
 bool tcp_out_force(struct nst_tcp *tp)
@@ -297,7 +307,7 @@ bool tcp_out_force(struct nst_tcp *tp)
 	if (!tcp_may_send(tp) || (!len && !fin_fits(tp, 0)))
 		return false;
 	if (len) /* LINUX: pushed, whatever comes behind it */
-		tcp_write_mark(tp, seq_add(tp->snd_nxt, len));
+		tcp_write_push_front(tp, len);
 	return tcp_send_new(tp, len);
 }
 
