@@ -51,6 +51,13 @@ static void note(struct nst_tcp *tp, const struct tcp_sent *r, struct seq start,
 		tcp_rack_advance(tp, r);
 }
 
+/* Where r began. LINUX: one segment that is acknowledged bit by bit looks as
+ * if it had come late. */
+static struct seq origin(const struct tcp_sent *r)
+{
+	return seq_add(r->seq, r->flags & SENT_CUT ? UINT32_MAX : 0);
+}
+
 /* The first record's front; what is left of it stays. */
 static void part(struct nst_tcp *tp, struct cum *c, struct tcp_acked *a)
 {
@@ -60,8 +67,10 @@ static void part(struct nst_tcp *tp, struct cum *c, struct tcp_acked *a)
 
 	if (!(r->flags & SENT_SACKED))
 		a->bytes += (uint32_t)seq_diff(r->seq, start);
-	if (!pkts)
+	if (!pkts) {
+		r->flags |= SENT_CUT;
 		return;
+	}
 	c->whole = false;
 	note(tp, r, start, pkts, c, a);
 }
@@ -79,7 +88,7 @@ static void clean(struct nst_tcp *tp, struct cum *c, struct tcp_acked *a)
 		}
 		if (!(r->flags & SENT_SACKED))
 			a->bytes += r->len;
-		note(tp, r, r->seq, r->pcount, c, a);
+		note(tp, r, origin(r), r->pcount, c, a);
 		tcp_sent_pop(tp);
 	}
 	if (tp->sents.n && (tcp_sent_at(tp, 0)->flags & SENT_SACKED))

@@ -90,13 +90,11 @@ static bool no_way(const struct icmp_err *e)
 	       (e->code == ICMP4_NET || e->code == ICMP4_HOST);
 }
 
-/* RFC 6069 4: the way was broken, not congested; the timer, whose deadline
- * follows from the back-off, is set earlier or fires now. */
+/* RFC 6069 4: the way was broken, not congested. */
 static void revert_backoff(struct nst_tcp *tp, struct seq seq)
 {
-	if (tp->retransmits && tp->backoff && tp->packets_out &&
-	    seq_eq(seq, tp->snd_una))
-		tp->backoff--;
+	if (seq_eq(seq, tp->snd_una))
+		tcp_rto_revert(tp);
 }
 
 static void report(struct nst_tcp *tp, const struct icmp_err *e)

@@ -41,16 +41,19 @@ static void release(struct nst_tcp *tp)
 	tp->snd_base = seq_add(tp->snd_base, bytes);
 	if (seq_ge(tp->snd_una, tp->snd_up))
 		tp->snd_urg = false;
-	tcp_snd_limit_update(tp);
 }
 
-/* LINUX: sk_stream_is_writeable: a third must be free. */
+/* LINUX: tcp_check_space: the buffer grows when a writer waits for it and it
+ * was not the congestion window that held data up. */
 static void tell_writer(struct nst_tcp *tp)
 {
-	uint32_t used = ring_used(&tp->snd);
-
-	if (!tp->snd_blocked || used > tp->snd_limit / 3 * 2 ||
-	    !tcp_notsent_low(tp))
+	if (!tp->snd_blocked)
+		return;
+	if (!tp->conf.sndbuf_set && tcp_in_flight(tp) < tp->cwnd) {
+		tcp_snd_limit_update(tp);
+		tp->cwnd_stamp = tp->sk.st->now;
+	}
+	if (!tcp_writable(tp))
 		return;
 	tp->snd_blocked = false;
 	tp->ev |= NST_EV_OUT;

@@ -63,6 +63,7 @@ void tcp_loss_enter(struct nst_tcp *tp)
 		reduce(tp);
 	tp->cwnd = tcp_in_flight(tp) + 1;
 	tp->cwnd_cnt = 0;
+	tp->cwnd_stamp = tp->sk.st->now;
 	/* So many duplicate ACKs and still a time-out: not reordering. */
 	if (tp->ca_state <= TCP_CA_DISORDER && tp->sacked_out >= thresh)
 		tp->reord.degree = u32_min(tp->reord.degree, thresh);

@@ -58,6 +58,8 @@ enum tcp_sent_flags {
 	SENT_EVER = 1 << 3,   /* was retransmitted: no RTT sample (Karn) */
 	SENT_PSH = 1 << 4,    /* its last segment carries PSH */
 	SENT_TIMED = 1 << 5,  /* is on the list by transmission time */
+	SENT_EOR = 1 << 6,    /* nothing joins it behind its end */
+	SENT_CUT = 1 << 7,    /* one segment, whose front is acknowledged */
 };
 
 /* The flow when a record left last, for its rate sample (tcp_rate.c). S */
@@ -75,8 +77,8 @@ struct tcp_sent {
 	nst_time when;   /* last transmission (its departure, when paced) */
 	uint16_t pcount; /* segments of it, as Linux counts packets */
 	uint8_t flags;
-	uint16_t mss;         /* payload bytes of a segment when it left */
-	uint16_t prev, next;  /* R neighbours by transmission time */
+	uint16_t mss;        /* payload bytes of a segment when it left */
+	uint16_t prev, next; /* R neighbours by transmission time */
 	struct tcp_tx_mark tx;
 };
 
@@ -91,9 +93,9 @@ struct tcp_sent {
 struct tcp_sents {
 	struct tcp_sent *v;
 	uint16_t *order;
-	uint32_t cap, head, n;    /* cap: a power of two */
-	uint16_t free;            /* chain through `next` */
-	uint16_t oldest, newest;  /* by transmission */
+	uint32_t cap, head, n;   /* cap: a power of two */
+	uint16_t free;           /* chain through `next` */
+	uint16_t oldest, newest; /* by transmission */
 	uint16_t inl_order[TCP_SENT_INL];
 	struct tcp_sent inl[TCP_SENT_INL];
 };
@@ -150,9 +152,9 @@ struct tcp_prr {
 
 /* What the peer's SACK blocks said (tcp_sack.c). S */
 struct tcp_sacked {
-	struct seq high;  /* end of the highest SACKed record */
-	bool reneged;     /* until this recovery ends */
-	bool dsack_seen;  /* the peer sends D-SACKs */
+	struct seq high; /* end of the highest SACKed record */
+	bool reneged;    /* until this recovery ends */
+	bool dsack_seen; /* the peer sends D-SACKs */
 	uint8_t ncache;
 	struct tcp_range cache[TCP_SACK_BLOCKS_MAX]; /* the last ACK's */
 };
@@ -208,12 +210,22 @@ struct tcp_rate {
 	bool sample_app_limited;
 };
 
-/* What the owner wrote, as far as packets show it (tcp_write.c). S */
-#define TCP_PUSH_MARKS 4
+/* What the owner wrote and has not left, in pieces (tcp_write.c). S */
+enum tcp_piece_flags {
+	TCP_PIECE_PSH = 1 << 0,
+	TCP_PIECE_EOR = 1 << 1, /* its end is the end of a packet */
+};
+struct tcp_piece {
+	struct seq end;
+	uint8_t flags;
+};
+#define TCP_PIECES_INL 4
 struct tcp_writing {
-	struct seq piece; /* where the one that is being filled begins */
-	struct seq mark[TCP_PUSH_MARKS]; /* ends that get PSH, in order */
-	uint8_t nmarks;
+	struct tcp_piece *v;   /* a ring */
+	uint32_t cap, head, n; /* cap: a power of two */
+	bool within; /* a call of the owner's is in the middle */
+	bool hold;   /* D its next part follows at once: send nothing */
+	struct tcp_piece inl[TCP_PIECES_INL];
 };
 
 /* Departure times (tcp_pacing.c). S */
@@ -571,7 +583,8 @@ void tcp_buf_init(struct nst_tcp *tp);
 /* Room for `need` bytes in all; false without memory. */
 NST_MUST_CHECK bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need);
 void tcp_snd_grow(struct nst_tcp *tp);
-void tcp_snd_limit_update(struct nst_tcp *tp);
+uint32_t tcp_snd_room(struct nst_tcp *tp); /* bytes the owner may queue */
+void tcp_snd_limit_update(struct nst_tcp *tp); /* grows it, if it may */
 void tcp_rcvbuf_init(struct nst_tcp *tp);
 void tcp_rcvlowat_set(struct nst_tcp *tp); /* SO_RCVLOWAT changed */
 void tcp_buf_release_empty(struct nst_tcp *tp);
@@ -593,23 +606,21 @@ static inline uint32_t tcp_unsent(const struct nst_tcp *tp)
 
 	return n > 0 ? (uint32_t)n : 0;
 }
-/* TCP_NOTSENT_LOWAT: may the owner queue more? */
-static inline bool tcp_notsent_ok(const struct nst_tcp *tp)
+/* TCP_NOTSENT_LOWAT in force; may the owner queue more? */
+static inline uint32_t tcp_notsent_lowat(const struct nst_tcp *tp)
 {
 	uint32_t low = tp->conf.notsent_lowat;
 
-	if (!low)
-		low = (uint32_t)TCP_CTL(tp, notsent_lowat);
-	return tcp_unsent(tp) < low;
+	return low ? low : (uint32_t)TCP_CTL(tp, notsent_lowat);
+}
+static inline bool tcp_notsent_ok(const struct nst_tcp *tp)
+{
+	return tcp_unsent(tp) < tcp_notsent_lowat(tp);
 }
 /* LINUX: a poll wakes up when less than half of it waits. */
 static inline bool tcp_notsent_low(const struct nst_tcp *tp)
 {
-	uint32_t low = tp->conf.notsent_lowat;
-
-	if (!low)
-		low = (uint32_t)TCP_CTL(tp, notsent_lowat);
-	return 2ull * tcp_unsent(tp) < low;
+	return 2ull * tcp_unsent(tp) < tcp_notsent_lowat(tp);
 }
 /* Is there anything, FIN included, that was not sent? */
 static inline bool tcp_send_pending(const struct nst_tcp *tp)
@@ -816,7 +827,9 @@ static inline uint32_t tcp_sent_bytes(const struct nst_tcp *tp,
 }
 /* New data left: [seq, seq + len), FIN counted. Call when the owner's queue
  * and snd_nxt are as before it. Never fails; starts the timers' facts. */
-void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len, bool psh);
+/* piece: enum tcp_piece_flags. */
+void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len,
+		   uint8_t piece);
 /* Splits record i at seq (inside it), in segments of mss; false without
  * memory. Pointers to records are void afterwards. */
 NST_MUST_CHECK bool tcp_sent_split(struct nst_tcp *tp, uint32_t i,
@@ -836,6 +849,7 @@ uint32_t tcp_sent_find(const struct nst_tcp *tp, struct seq seq);
 /* By transmission time: r is the newest now; r is not judged any more. */
 void tcp_sent_timed(struct nst_tcp *tp, struct tcp_sent *r);
 void tcp_sent_untimed(struct nst_tcp *tp, struct tcp_sent *r);
+bool tcp_sent_check(const struct nst_tcp *tp);
 struct tcp_sent *tcp_sent_oldest(const struct nst_tcp *tp);
 struct tcp_sent *tcp_sent_after(const struct nst_tcp *tp,
 				const struct tcp_sent *r);
@@ -1038,6 +1052,8 @@ void tcp_rto_rearm(struct nst_tcp *tp);
  * transmission; <= 0: it is over. */
 nst_time tcp_rto_left(const struct nst_tcp *tp);
 void tcp_rto_fire(struct nst_tcp *tp);
+/* RFC 6069: the way to the peer was broken: one doubling less. */
+void tcp_rto_revert(struct nst_tcp *tp);
 void tcp_rto_count(struct nst_tcp *tp); /* one more in tcpi_total_rto */
 void tcp_rto_recovered(struct nst_tcp *tp);
 uint32_t tcp_orphan_limit(const struct nst_tcp *tp, bool alive);
@@ -1230,14 +1246,26 @@ void tcp_cc_validate(struct nst_tcp *tp, bool limited);
 void tcp_cc_idle_restart(struct nst_tcp *tp);
 
 /* ---- tcp_write.c ---- */
-/* Queues bytes that are in the ring's free space; full pieces leave. */
-void tcp_write(struct nst_tcp *tp, uint32_t bytes, bool more);
-/* Until the piece is full; does it have room, begun and not full? */
+void tcp_write_init(struct tcp_writing *w);
+void tcp_write_free(struct nst_tcp *tp);
+/* Queues bytes that are in the ring's free space (enum nst_snd_flags); full
+ * pieces leave. */
+void tcp_write(struct nst_tcp *tp, uint32_t bytes, uint32_t flags);
+/* Bytes the owner may queue as far as the limits go; may a piece begin? */
 uint32_t tcp_write_room(struct nst_tcp *tp);
-bool tcp_write_appends(struct nst_tcp *tp);
-void tcp_write_mark(struct nst_tcp *tp, struct seq at);
-/* Is a mark in (snd_nxt, end]? Forgets it. */
-bool tcp_write_pushed(struct nst_tcp *tp, struct seq end);
+bool tcp_write_may_begin(const struct nst_tcp *tp);
+/* LINUX: sk_stream_is_writeable: a third of the buffer is free. */
+bool tcp_writable(const struct nst_tcp *tp);
+/* LINUX: sk_wmem_queued: all that is kept for sending, and its overhead. */
+uint32_t tcp_wmem(const struct nst_tcp *tp);
+/* Bytes of the first piece, topped up to `want` from the next one. */
+uint32_t tcp_write_front(struct nst_tcp *tp, uint32_t want, bool *is_last);
+/* Of a packet from snd_nxt to end: enum tcp_piece_flags. */
+uint8_t tcp_write_flags(struct nst_tcp *tp, struct seq end);
+bool tcp_write_one_record(struct nst_tcp *tp, struct seq end);
+/* PSH for the next len bytes; for what was written last. */
+void tcp_write_push_front(struct nst_tcp *tp, uint32_t len);
+void tcp_write_mark(struct nst_tcp *tp);
 
 /* ---- tcp_pacing.c ---- */
 /* Bytes/s in force, SO_MAX_PACING_RATE applied; UINT64_MAX: no limit. */

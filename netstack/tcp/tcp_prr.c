@@ -64,8 +64,10 @@ void tcp_prr_end(struct nst_tcp *tp)
 	if (tp->cc->control)
 		return;
 	if (tp->ssthresh < TCP_SSTHRESH_INFINITE &&
-	    (tp->ca_state == TCP_CA_CWR || tp->undo.on))
+	    (tp->ca_state == TCP_CA_CWR || tp->undo.on)) {
 		tp->cwnd = tp->ssthresh;
+		tp->cwnd_stamp = tp->sk.st->now;
+	}
 	if (tp->cc->event)
 		tp->cc->event(tp, TCP_CE_COMPLETE_CWR);
 }

@@ -41,7 +41,8 @@ static void join(struct nst_tcp *tp, uint32_t i, uint32_t room)
 	while (i + 1 < tp->sents.n) {
 		const struct tcp_sent *next = tcp_sent_at(tp, i + 1);
 
-		if (!may_join(next) || r->len + next->len > room ||
+		if ((r->flags & SENT_EOR) || !may_join(next) ||
+		    r->len + next->len > room ||
 		    seq_gt(tcp_sent_end(next), wnd_end))
 			return;
 		tcp_sent_join(tp, i, 1);

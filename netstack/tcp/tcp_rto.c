@@ -188,10 +188,13 @@ static void refresh(struct nst_tcp *tp)
 
 static void time_out(struct nst_tcp *tp)
 {
+	bool over = expired(tp);
+
 	TCP_COUNT(tp->sk.st, Timeouts);
 	if (lasted(tp, model(tp, (uint32_t)TCP_CTL(tp, retries1))))
 		tcp_mtup_black_hole(tp);
-	if (expired(tp)) {
+	tcp_fo_blackhole_timeout(tp, tp->retransmits, over);
+	if (over) {
 		tcp_give_up(tp);
 		return;
 	}
@@ -201,6 +204,24 @@ static void time_out(struct nst_tcp *tp)
 	tcp_rto_count(tp);
 	(void)tcp_rexmit(tp, 0, 1); /* failing, it is lost as others are */
 	back_off(tp);
+}
+
+/* LINUX: tcp_ld_RTO_revert. */
+void tcp_rto_revert(struct nst_tcp *tp)
+{
+	nst_time wait, left;
+
+	if (!tp->retransmits || !tp->backoff || !tp->sents.n)
+		return;
+	tp->backoff--;
+	tp->rto = tp->srtt ? tcp_rto_estimate(tp) : TCP_TIMEOUT_INIT;
+	tp->rto = t_min(tp->rto, tcp_rto_max(tp));
+	wait = t_min(tp->rto << u32_min(tp->backoff, 20), tcp_rto_max(tp));
+	left = tcp_sent_at(tp, 0)->when + wait - tp->sk.st->now;
+	if (left > 0)
+		tcp_rtx_set(tp, TCP_RTX_RTO, left);
+	else
+		tcp_rto_fire(tp);
 }
 
 void tcp_rto_fire(struct nst_tcp *tp)

@@ -245,29 +245,35 @@ static bool may_merge(const struct tcp_sent *a, const struct tcp_sent *b)
 {
 	const uint8_t tags = SENT_SACKED | SENT_LOST | SENT_REXMIT;
 
-	return (a->flags & tags) == SENT_SACKED &&
+	return (a->flags & tags) == SENT_SACKED && !(a->flags & SENT_EOR) &&
 	       (b->flags & tags) == SENT_SACKED &&
 	       seg_bytes(a) == seg_bytes(b) && a->len + b->len < MERGED_MAX &&
 	       a->pcount + b->pcount <= UINT16_MAX;
+}
+
+/* Records i and i + 1 become one, of segments as they are; false: no. */
+static bool merge_next(struct nst_tcp *tp, uint32_t i)
+{
+	struct tcp_sent *r = tcp_sent_at(tp, i);
+	const struct tcp_sent *next;
+
+	if (i + 1 >= tp->sents.n)
+		return false;
+	next = tcp_sent_at(tp, i + 1);
+	if (!may_merge(r, next))
+		return false;
+	r->mss = (uint16_t)seg_bytes(r);
+	tcp_sent_join(tp, i, (uint32_t)r->pcount + next->pcount);
+	return true;
 }
 
 /* LINUX: what is SACKed becomes one record with its neighbours, so that large
  * windows with few holes are few records. Returns where record i is now. */
 static uint32_t merge(struct nst_tcp *tp, uint32_t i)
 {
-	const struct tcp_sent *r = tcp_sent_at(tp, i), *other;
-
-	if (i > 0) {
-		other = tcp_sent_at(tp, i - 1);
-		if (may_merge(other, r))
-			tcp_sent_join(tp, --i, other->pcount + r->pcount);
-	}
-	if (i + 1 < tp->sents.n) {
-		r = tcp_sent_at(tp, i);
-		other = tcp_sent_at(tp, i + 1);
-		if (may_merge(r, other))
-			tcp_sent_join(tp, i, r->pcount + other->pcount);
-	}
+	if (i > 0 && merge_next(tp, i - 1))
+		i--;
+	merge_next(tp, i);
 	return i;
 }
 

@@ -307,13 +307,16 @@ static struct tcp_sent *append(struct nst_tcp *tp, struct seq seq, uint32_t len)
 	return r;
 }
 
-void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len, bool psh)
+void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len,
+		   uint8_t piece)
 {
 	uint32_t before = tp->packets_out;
 	struct tcp_sent *r = append(tp, seq, len);
 
 	r->when = tp->sk.st->now;
-	r->flags = (uint8_t)((r->flags & ~SENT_PSH) | (psh ? SENT_PSH : 0));
+	r->flags &= (uint8_t) ~(SENT_PSH | SENT_EOR);
+	r->flags |= piece & TCP_PIECE_PSH ? SENT_PSH : 0;
+	r->flags |= piece & TCP_PIECE_EOR ? SENT_EOR : 0;
 	tcp_sent_timed(tp, r);
 	tcp_rate_sent(tp, r);
 	if (tcp_in_reduction(tp))
@@ -333,7 +336,7 @@ bool tcp_sent_split(struct nst_tcp *tp, uint32_t i, struct seq at, uint32_t mss)
 		return false;
 	account(tp, r, false);
 	*right = *r;
-	right->flags &= (uint8_t)~SENT_TIMED;
+	right->flags &= (uint8_t) ~(SENT_TIMED | SENT_CUT);
 	if (r->flags & SENT_TIMED)
 		link_after(s, index_of(s, r), right);
 	right->seq = at;
@@ -342,7 +345,7 @@ bool tcp_sent_split(struct nst_tcp *tp, uint32_t i, struct seq at, uint32_t mss)
 	right->pcount = count(tp, at, right->len, mss);
 	r->len -= right->len;
 	r->pcount = count(tp, r->seq, r->len, mss);
-	r->flags &= (uint8_t)~SENT_PSH;
+	r->flags &= (uint8_t) ~(SENT_PSH | SENT_EOR);
 	account(tp, r, true);
 	account(tp, right, true);
 	reno_fewer(tp, before);
@@ -359,7 +362,7 @@ void tcp_sent_join(struct nst_tcp *tp, uint32_t i, uint32_t pcount)
 	r->len += gone->len;
 	r->pcount = (uint16_t)pcount;
 	account(tp, r, true);
-	r->flags |= gone->flags & (SENT_EVER | SENT_PSH);
+	r->flags |= gone->flags & (SENT_EVER | SENT_PSH | SENT_EOR);
 	reno_fewer(tp, before);
 	erase(tp, i + 1);
 }
@@ -384,4 +387,45 @@ uint32_t tcp_sent_trim(struct nst_tcp *tp, struct seq una)
 		    before, count(tp, r->seq, r->len, r->mss));
 	account(tp, r, true);
 	return before - r->pcount;
+}
+
+/* ---- consistency ---- */
+
+/* Oldest first, linked both ways; the number of them, UINT32_MAX: broken. */
+static uint32_t check_timed(const struct nst_tcp *tp)
+{
+	const struct tcp_sents *s = &tp->sents;
+	uint16_t at = s->oldest, before = TCP_SENT_NONE;
+	uint32_t n = 0;
+
+	for (; at != TCP_SENT_NONE; at = s->v[at].next) {
+		const struct tcp_sent *r = &s->v[at];
+
+		if (r->prev != before || !(r->flags & SENT_TIMED) ||
+		    n++ >= s->n ||
+		    (before != TCP_SENT_NONE && s->v[before].when > r->when))
+			return UINT32_MAX;
+		before = at;
+	}
+	return before == s->newest ? n : UINT32_MAX;
+}
+
+bool tcp_sent_check(const struct nst_tcp *tp)
+{
+	const struct tcp_sents *s = &tp->sents;
+	uint32_t timed = 0, unused = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct tcp_sent *r = tcp_sent_at(tp, i);
+
+		timed += r->flags & SENT_TIMED ? 1 : 0;
+		/* What is delivered is not judged any more. */
+		if ((r->flags & SENT_SACKED) && (r->flags & SENT_TIMED))
+			return false;
+	}
+	for (uint16_t at = s->free; at != TCP_SENT_NONE; at = s->v[at].next) {
+		if (unused++ >= s->cap)
+			return false;
+	}
+	return s->n + unused == s->cap && check_timed(tp) == timed;
 }

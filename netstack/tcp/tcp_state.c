@@ -42,6 +42,7 @@ void tcp_done(struct nst_tcp *tp)
 	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
 		TCP_COUNT(tp->sk.st, AttemptFails);
 	tcp_fo_child_done(tp, false);
+	tcp_fo_ofo_check(tp);
 	tcp_set_state(tp, NST_TCP_CLOSE);
 	tcp_timers_stop(tp);
 	if (tp->sk.conn.pprev)
@@ -175,8 +176,8 @@ bool tcp_check(const struct nst_tcp *tp)
 		return tp->ooo.n == 0; /* data of the SYN */
 	if (!tcp_in_states(tp, TCPF_SYNCED) && !tp->fo.pending)
 		return tp->sents.n == 0 && tp->ooo.n == 0;
-	return check_seqs(tp) && check_sents(tp) && check_ooo(tp) &&
-	       check_clock(tp);
+	return check_seqs(tp) && check_sents(tp) && tcp_sent_check(tp) &&
+	       check_ooo(tp) && check_clock(tp);
 }
 
 bool tcp_layer_check(const struct nst_stack *st)

@@ -37,23 +37,17 @@ bool tcp_tlp_schedule(struct nst_tcp *tp, bool advancing)
 	return true;
 }
 
-/* One new segment, whatever the congestion window says. */
-static bool probe_new(struct nst_tcp *tp)
-{
-	uint32_t before = tp->packets_out;
-
-	return tcp_out_force(tp) && tp->packets_out > before;
-}
-
-/* Does the next new segment fit into the peer's window whole? */
-static bool new_fits(const struct nst_tcp *tp)
+/* The next new segment, as it was written; false: the peer's window does not
+ * take it whole. */
+static bool next_new(struct nst_tcp *tp, uint32_t *len)
 {
 	int32_t wnd = seq_diff(seq_add(tp->snd_una, tp->snd_wnd), tp->snd_nxt);
-	uint32_t len = u32_min(tcp_unsent(tp), tcp_cur_mss(tp));
+	uint32_t mss = tcp_cur_mss(tp);
+	bool last;
 
-	if (!len)
-		len = tcp_send_pending(tp); /* a FIN */
-	return len && wnd > 0 && len <= (uint32_t)wnd;
+	*len = u32_min(tcp_write_front(tp, mss, &last), mss);
+	/* Without data it is the FIN. */
+	return wnd > 0 && u32_max(*len, 1) <= (uint32_t)wnd;
 }
 
 /* The last segment again. */
@@ -73,8 +67,11 @@ static bool probe_old(struct nst_tcp *tp)
 
 static bool probe(struct nst_tcp *tp)
 {
-	if (tcp_send_pending(tp) && new_fits(tp))
-		return probe_new(tp);
+	uint32_t len;
+
+	/* New data leaves whatever the congestion window says. */
+	if (tcp_send_pending(tp) && next_new(tp, &len))
+		return tcp_send_new(tp, len);
 	if (!probe_old(tp))
 		return false;
 	tp->tlp.rexmit = true;

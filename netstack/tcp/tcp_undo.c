@@ -69,6 +69,7 @@ void tcp_undo_cwnd(struct nst_tcp *tp, bool unmark)
 		}
 	}
 	u->on = false;
+	tp->cwnd_stamp = tp->sk.st->now;
 	tp->rack.advanced = true; /* judge again */
 }
 
