@@ -16,7 +16,8 @@
 #define PKT_BYTES 1024 /* besides its data */
 
 /* LINUX: a retransmission timer starts when the paced packet has left. It was
- * armed with the RTO of its time; samples since then may have halved it. */
+ * armed with the RTO of its time; samples since then may have halved it, or
+ * ended the back-off without being reasons to arm it again. */
 static nst_time paced(const struct nst_tcp_info *info)
 {
 	if (!info->pacing_rate)
@@ -39,6 +40,7 @@ static void end_progress(struct sim_end *e)
 		e->acked = info.bytes_acked;
 		e->acked_at = s->now;
 	}
+	e->rto = unacked ? t_max(e->rto, info.rto) : info.rto;
 	if (!unacked || nst_tcp_state(e->tp) == NST_TCP_SYN_SENT)
 		return;
 	nst_tcp_timer(e->tp, &kind, &deadline);
@@ -50,13 +52,14 @@ static void end_progress(struct sim_end *e)
 	else if (deadline > s->now + RTO_MAX + SLACK)
 		sim_fail(s, "flow %u side %d: a timer in %lld s", e->flow->i,
 			 e->side, (long long)((deadline - s->now) / NST_SEC));
-	else if (kind == 1 && deadline > s->now + 2 * info.rto + paced(&info))
+	else if (kind == 1 && deadline > s->now + 2 * e->rto + paced(&info))
 		sim_fail(s, "flow %u side %d: a timer in %lld ms, rto %lld ms",
 			 e->flow->i, e->side,
 			 (long long)((deadline - s->now) / NST_MS),
 			 (long long)(info.rto / NST_MS));
 	/* One byte may be a FIN, which is no data. */
-	if (unacked > 1 && kind == 1 && s->now - e->data_at > RTO_MAX + SLACK)
+	if (unacked > 1 && kind == 1 &&
+	    s->now - e->data_at > RTO_MAX + paced(&info))
 		sim_fail(s, "flow %u side %d: silent for %lld s", e->flow->i,
 			 e->side, (long long)((s->now - e->data_at) / NST_SEC));
 }
@@ -103,6 +106,8 @@ void oracle_memory(struct sim *s)
 		const struct tcp_layer *l = s->host[i].st->tcp;
 
 		has += s->host[i].te.live_bytes;
+		/* Buried rings are freed with the next event. */
+		may += l->grave_bytes;
 		may += HOST_BYTES + l->norphans * (SNDBUF_MAX + RCVBUF_MAX);
 	}
 	may += on_line(s->forward.nm) + on_line(s->backward.nm);

@@ -51,6 +51,7 @@ struct sim_end {
 	nst_time data_at;     /* data left */
 	nst_time acked_at;    /* the peer had acknowledged more */
 	uint64_t acked;
+	nst_time rto; /* largest while something is unacknowledged */
 	bool accepted;
 	bool eof, shut, gone;
 	enum nst_err error;
