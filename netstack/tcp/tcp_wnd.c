@@ -245,10 +245,10 @@ uint32_t tcp_wnd_offer(const struct nst_tcp *tp)
 {
 	uint32_t all = tcp_full_space(tp), space = free_space(tp);
 	uint32_t full = u32_min(tp->rmem.clamp, all);
-	uint32_t mss = u32_min(tp->rcv_mss ? tp->rcv_mss : 1, full);
+	uint32_t mss = u32_min(u32_max(tp->rcv_mss, 1), full);
 	bool shrink = may_shrink(tp);
 
-	if (!mss)
+	if (mss < 1)
 		return 0;
 	if (shrink || is_tight(tp, space))
 		space = scale_down(tp, space);
