@@ -318,6 +318,37 @@ Test(fastopen, blackhole)
 	cr_assert_neq(nst_tcp_syn_room(w.tp), 0);
 }
 
+/* LINUX: as well after the handshake, and by a FIN ahead of all data; success
+ * on a way that is not loopback ends the pauses. */
+Test(fastopen, blackhole_established)
+{
+	struct wseg s;
+
+	w.st->tcp->ctl.tcp_fastopen_blackhole_timeout_sec = 10;
+	get_cookie();
+	cr_assert_eq(connect_fast(), NST_OK);
+	write_raw(10);
+	cr_assert(w_out(&w, &s) && s.flags == S && s.len == 10);
+	s = w_seg(&w, S | A, 0, 11, 0);
+	w_send(&w, &s);
+	w_in(&w, F | A, 100, 11, 0, 1000);
+	nst_tcp_abort(w.tp, w.now);
+	w_drain(&w);
+	cr_assert_eq(w.st->tcp->fo.pauses, 1);
+	w_after(&w, 11 * NST_SEC);
+	cr_assert_eq(connect_fast(), NST_OK);
+	cr_assert_neq(nst_tcp_syn_room(w.tp), 0);
+	write_raw(10);
+	cr_assert(w_out(&w, &s) && s.flags == S && s.len == 10);
+	s = w_seg(&w, S | A, 0, 11, 0);
+	w_send(&w, &s);
+	w_in(&w, A, 1, 11, 50, 1000);
+	nst_tcp_abort(w.tp, w.now);
+	w.tp = NULL;
+	w_drain(&w);
+	cr_assert_eq(w.st->tcp->fo.pauses, 0);
+}
+
 /* The setting's text, as Linux's. */
 Test(fastopen, key_setting)
 {
