@@ -94,13 +94,21 @@ size_t nst_tcp_accept_queued(const struct nst_tcp *listener);
 
 /*
  * Sending: look at free space of the send ring (at most two pieces), fill it,
- * commit. PSH is set at the end of a commit unless `more` (MSG_MORE).
+ * commit, with enum nst_snd_flags: PSH is set at the end of a call's last
+ * commit unless NST_SND_MORE. NST_SND_PARTIAL: more of the same call follows,
+ * when there is space.
  * Space is 0 when the state does not allow sending or the limit is reached.
  * Returns bytes of space; *niov pieces in iov.
  */
+enum nst_snd_flags {
+	NST_SND_MORE = 1 << 0,    /* MSG_MORE: more calls follow soon */
+	NST_SND_EOR = 1 << 1,     /* MSG_EOR: nothing later joins it */
+	NST_SND_PARTIAL = 1 << 2, /* not the end of the call */
+	NST_SND_CUT = 1 << 3,     /* a packet ends here, pushed */
+};
 size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 			 size_t *niov);
-void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
+void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, uint32_t flags,
 			nst_time now);
 /* What poll says: a third of the buffer is free, and less than half of
  * TCP_NOTSENT_LOWAT waits. NST_EV_OUT follows when it is not so. */

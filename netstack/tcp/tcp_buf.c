@@ -17,22 +17,28 @@ static uint32_t pow2_above(uint32_t v)
 	return size;
 }
 
+/* LINUX: tcp_sndbuf_expand: packets of two windows with what each costs. */
 void tcp_snd_limit_update(struct nst_tcp *tp)
 {
+	uint32_t mss = u32_max(tcp_mss_clamp(tp), tp->mss), per = 1024;
+	uint32_t segs = u32_max(tp->cwnd, TCP_INIT_CWND);
+	uint32_t factor = tp->cc->sndbuf_expand ? tp->cc->sndbuf_expand(tp) : 2;
 	uint64_t want;
 
 	if (tp->conf.sndbuf_set) {
 		tp->snd_limit = tp->sk.opt.sndbuf;
 		return;
 	}
-	/* LINUX: tcp_sndbuf_expand, two windows with room for overhead. */
-	want = tp->cc->sndbuf_expand ? tp->cc->sndbuf_expand(tp) : 2;
-	want *= (uint64_t)u32_max(tp->cwnd, TCP_INIT_CWND) * tp->mss;
-	if (want < TCP_SND_LIMIT_MIN)
-		want = TCP_SND_LIMIT_MIN;
-	if (want > TCP_SND_LIMIT_MAX)
-		want = TCP_SND_LIMIT_MAX;
-	tp->snd_limit = u32_max(tp->snd_limit, (uint32_t)want);
+	while (per < mss + TCP_SKB_HEAD)
+		per *= 2;
+	segs = u32_max(segs, tp->reord.degree + 1);
+	want = (uint64_t)factor * segs * (per + TCP_SKB_BYTES);
+	if (tp->snd_limit >= want)
+		return;
+	if (want > tp->sk.st->tcp->ctl.tcp_wmem[2])
+		want = tp->sk.st->tcp->ctl.tcp_wmem[2];
+	tp->snd_limit = (uint32_t)want;
+	tp->sk.opt.sndbuf = tp->snd_limit;
 }
 
 void tcp_rcvbuf_init(struct nst_tcp *tp)
@@ -44,8 +50,9 @@ void tcp_rcvbuf_init(struct nst_tcp *tp)
 
 void tcp_buf_init(struct nst_tcp *tp)
 {
-	tp->snd_limit = 0;
-	tcp_snd_limit_update(tp);
+	if (!tp->conf.sndbuf_set)
+		tp->sk.opt.sndbuf = tp->sk.st->tcp->ctl.tcp_wmem[1];
+	tp->snd_limit = tp->sk.opt.sndbuf;
 	tcp_rcvbuf_init(tp);
 }
 
@@ -111,10 +118,17 @@ bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need)
 	return true;
 }
 
+/* LINUX: the limit is looked at when a piece begins: one more, and what the
+ * one before gained while it left. */
+static uint32_t snd_max(const struct nst_tcp *tp)
+{
+	return pow2_above(tp->snd_limit + 2 * (uint32_t)UINT16_MAX);
+}
+
 /* A full half is the sign that the reader is slower than the writer. */
 static uint32_t snd_want(const struct nst_tcp *tp)
 {
-	uint32_t max = pow2_above(tp->snd_limit);
+	uint32_t max = snd_max(tp);
 
 	if (!tp->snd.size)
 		return u32_min(TCP_RING_MIN, max);
@@ -145,6 +159,13 @@ void tcp_snd_grow(struct nst_tcp *tp)
 	tcp_bury(tp->sk.st, old, old_size + TCP_RING_TRAILER);
 }
 
+uint32_t tcp_snd_room(struct nst_tcp *tp)
+{
+	uint32_t most = u32_max(snd_max(tp), tp->snd.size);
+
+	return u32_min(tcp_write_room(tp), most - ring_used(&tp->snd));
+}
+
 static bool snd_empty(const struct nst_tcp *tp)
 {
 	return tp->snd.mem && !ring_used(&tp->snd);
@@ -173,6 +194,7 @@ void tcp_buf_release_empty(struct nst_tcp *tp)
 void tcp_buf_drop_snd(struct nst_tcp *tp)
 {
 	snd_release(tp);
+	tcp_write_free(tp);
 	tp->fin_queued = false;
 	tp->snd_una = tp->snd_nxt;
 	tp->snd_base = tp->snd_nxt;
@@ -182,4 +204,5 @@ void tcp_buf_free(struct nst_tcp *tp)
 {
 	snd_release(tp);
 	rcv_release(tp);
+	tcp_write_free(tp);
 }

@@ -185,7 +185,7 @@ uint32_t tcp_fo_syn_room(struct nst_tcp *tp)
 /* Data goes on the scoreboard: the SYN-ACK may acknowledge it. */
 static void note_data(struct nst_tcp *tp, uint32_t len)
 {
-	tcp_sent_push(tp, tp->snd_nxt, len, true);
+	tcp_sent_push(tp, tp->snd_nxt, len, TCP_PIECE_PSH);
 	tp->snd_nxt = seq_add(tp->snd_nxt, len);
 	tp->fo.data = true;
 	tp->bytes_sent += len;
@@ -205,7 +205,7 @@ void tcp_fo_send_syn(struct nst_tcp *tp)
 	tp->hs_ts_first = tcp_ts_now(tp->sk.st, tp->ts_off);
 	tp->fo.asked = tp->fo.cookie.on;
 	tp->fo.asked_exp = tp->fo.cookie.exp;
-	tcp_write_mark(tp, tcp_write_seq(tp));
+	tcp_write_mark(tp);
 	if (!tcp_send_syn_data(tp, len))
 		len = 0;
 	if (len)

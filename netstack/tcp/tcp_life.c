@@ -26,6 +26,7 @@ void tcp_reset_facts(struct nst_tcp *tp)
 	/* So that the first answer is never withheld. */
 	tp->last_oow = TCP_OOW_NEVER;
 	tcp_sent_init(&tp->sents);
+	tcp_write_init(&tp->writing);
 	tcp_recovery_init(tp);
 	tcp_buf_init(tp);
 }

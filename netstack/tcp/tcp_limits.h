@@ -49,7 +49,9 @@
 
 /* Buffers. */
 #define TCP_RING_MIN 65536u
-#define TCP_SND_LIMIT_MIN 87040u     /* what Linux grows to at once */
+#define TCP_PIECE_COST 832u /* LINUX 6.18: truesize of an empty sk_buff */
+#define TCP_SKB_HEAD 640u   /* LINUX: most headers, and their buffer's tail */
+#define TCP_SKB_BYTES 256u  /* LINUX: sizeof(struct sk_buff), aligned */
 #define TCP_SND_LIMIT_MAX (4u << 20) /* tcp_wmem[2] */
 #define TCP_RCV_LIMIT_MAX (6u << 20) /* tcp_rmem[2] */
 #define TCP_SOCK_MIN_RCVBUF 2304u    /* SOCK_MIN_RCVBUF */
@@ -58,6 +60,7 @@
 #define TCP_IDLE_FREE (2 * NST_SEC)  /* an empty ring is given back */
 
 /* Bounded lists. */
+#define LIMIT_TCP_PIECES 8192 /* unsent pieces; then the last one grows */
 #define LIMIT_TCP_SENT 8192 /* records of one scoreboard; then they merge */
 #define LIMIT_TCP_OOO 128   /* out-of-order intervals of one endpoint */
 #define LIMIT_TCP_ORPHANS 65536

@@ -127,6 +127,8 @@ enum tcp_mtup_verdict tcp_mtup_probe(struct nst_tcp *tp)
 	v = conditions(tp, size);
 	if (v != TCP_MTUP_SENT)
 		return v;
+	if (!tcp_write_one_record(tp, seq_add(from, size)))
+		return TCP_MTUP_NONE;
 	if (!transmit(tp, size))
 		return TCP_MTUP_NONE;
 	tp->cwnd--; /* it takes the place of two */

@@ -44,28 +44,18 @@ static bool may_queue(const struct nst_tcp *tp)
 	return open && !tp->fin_queued && !tp->sk.shut_wr;
 }
 
-static uint32_t space(const struct nst_tcp *tp)
-{
-	uint32_t used = ring_used(&tp->snd);
-	uint32_t below = tp->snd_limit > used ? tp->snd_limit - used : 0;
-
-	return u32_min(ring_free(&tp->snd), below);
-}
-
 size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 			 size_t *niov)
 {
-	uint32_t n = 0;
+	uint32_t n;
 
 	*niov = 0;
 	if (!may_queue(tp))
 		return 0;
-	/* LINUX: the limit is looked at between pieces. */
-	if (tcp_notsent_ok(tp) || tcp_write_appends(tp)) {
+	n = tcp_write_room(tp);
+	if (n) {
 		tcp_snd_grow(tp);
-		n = space(tp);
-		if (tp->conf.notsent_lowat)
-			n = u32_min(n, tcp_write_room(tp));
+		n = u32_min(n, ring_free(&tp->snd));
 	}
 	if (!n) {
 		tp->snd_blocked = true;
@@ -78,14 +68,13 @@ size_t nst_tcp_snd_space(struct nst_tcp *tp, struct nst_iov iov[2],
 bool nst_tcp_writable(struct nst_tcp *tp)
 {
 	/* LINUX: sk_stream_is_writeable. */
-	if (may_queue(tp) && tcp_notsent_low(tp) &&
-	    ring_used(&tp->snd) <= tp->snd_limit / 3 * 2)
+	if (may_queue(tp) && tcp_writable(tp))
 		return true;
 	tp->snd_blocked = true;
 	return false;
 }
 
-void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
+void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, uint32_t flags,
 			nst_time now)
 {
 	struct nst_stack *st = tp->sk.st;
@@ -97,13 +86,13 @@ void nst_tcp_snd_commit(struct nst_tcp *tp, size_t bytes, bool more,
 	tcp_rate_check_app_limited(tp);
 	tcp_cc_idle_restart(tp);
 	tp->nagle_push = false;
-	tcp_write(tp, (uint32_t)bytes, more);
-	if (!space(tp) || !tcp_notsent_ok(tp))
-		tp->snd_blocked = true;
+	tcp_write(tp, (uint32_t)bytes, flags);
 	tp->last_used = now;
 	if (tp->fo.deferred)
 		tcp_fo_send_syn(tp);
+	tp->writing.hold = flags & NST_SND_PARTIAL;
 	tcp_finish(tp);
+	tp->writing.hold = false;
 	stack_leave(st);
 }
 

@@ -1,78 +1,239 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the owner writes, in pieces. LINUX: data gathers in buffers of a super-
- * segment's size or half the peer's window. A piece that is full leaves at
- * once if it is the first that waits, and is marked for PSH when half a window
- * was written since the last mark; so is the end of each call without
- * MSG_MORE. Only these marks become PSH (and whole super-segments, always).
+ * segment's size or half the peer's window; the last one grows until it is
+ * full or ends a record (MSG_EOR). What packets show of it: a piece that is
+ * full leaves at once if it is the first that waits; only the last one obeys
+ * Nagle; PSH belongs to pieces, set at the end of each call without MSG_MORE
+ * and after half a window; nothing leaves in one packet across the end of a
+ * record. And the send buffer is counted by pieces: the limit is looked at
+ * when one begins, each costs TCP_PIECE_COST more than its bytes.
  *
- * The ring knows no pieces: just where the last one begins is kept, and some
- * marks. More marks than that only cost a PSH in the middle of a stream.
+ * The pieces are a ring of their ends, behind snd_nxt up to tcp_write_seq().
+ * Without memory, or beyond the limit, the last one grows instead.
  */
+#include "netstack/base/mem.h"
 #include "netstack/tcp/tcp_priv.h"
 
-static bool in_queue(const struct nst_tcp *tp, struct seq s)
+#define PIECES_KEEP 64u /* a larger ring is given back when it is empty */
+
+void tcp_write_init(struct tcp_writing *w)
 {
-	return seq_le(tp->snd_nxt, s) && seq_le(s, tcp_write_seq(tp));
+	w->v = w->inl;
+	w->cap = TCP_PIECES_INL;
+	w->head = 0;
+	w->n = 0;
 }
 
-/* Bytes in the piece that is being filled. */
-static uint32_t piece_used(struct nst_tcp *tp)
+void tcp_write_free(struct nst_tcp *tp)
 {
 	struct tcp_writing *w = &tp->writing;
 
-	/* What has left is no part of it any more. */
-	if (!in_queue(tp, w->piece))
-		w->piece = tp->snd_nxt;
-	return (uint32_t)seq_diff(tcp_write_seq(tp), w->piece);
+	if (w->v != w->inl)
+		nst_release(tp->sk.st->env, w->v, w->cap * sizeof(*w->v));
+	tcp_write_init(w);
 }
 
-/* ---- marks, in order; all behind snd_nxt ---- */
+/* ---- the ring ---- */
 
-static void drop_first(struct tcp_writing *w, uint8_t n)
+static struct tcp_piece *at(const struct tcp_writing *w, uint32_t i)
 {
-	for (uint8_t i = n; i < w->nmarks; i++)
-		w->mark[i - n] = w->mark[i];
-	w->nmarks = (uint8_t)(w->nmarks - n);
+	return &w->v[(w->head + i) & (w->cap - 1)];
 }
 
-static void add_mark(struct tcp_writing *w, struct seq at)
+static struct tcp_piece *last(const struct tcp_writing *w)
 {
-	if (w->nmarks && seq_ge(w->mark[w->nmarks - 1], at))
-		return;
-	if (w->nmarks == TCP_PUSH_MARKS)
-		w->nmarks--; /* the newest, which this one is behind */
-	w->mark[w->nmarks++] = at;
+	return at(w, w->n - 1);
 }
 
-void tcp_write_mark(struct nst_tcp *tp, struct seq at)
-{
-	tp->push_seq = at;
-	add_mark(&tp->writing, at);
-}
-
-bool tcp_write_pushed(struct nst_tcp *tp, struct seq end)
+static bool grow(struct nst_tcp *tp)
 {
 	struct tcp_writing *w = &tp->writing;
-	bool push = false;
-	uint8_t n = 0;
+	uint32_t cap = w->cap * 2, n = w->n;
+	struct tcp_piece *v;
 
-	for (; n < w->nmarks && seq_le(w->mark[n], end); n++)
-		push |= seq_gt(w->mark[n], tp->snd_nxt);
-	drop_first(w, n);
-	return push;
-}
-
-/* Takes the mark off the end of the piece, if it has one. */
-static bool unmark_end(struct nst_tcp *tp)
-{
-	struct tcp_writing *w = &tp->writing;
-
-	if (!w->nmarks || !seq_eq(w->mark[w->nmarks - 1], tcp_write_seq(tp)))
+	if (cap > LIMIT_TCP_PIECES)
 		return false;
-	w->nmarks--;
+	v = nst_alloc(tp->sk.st->env, cap * sizeof(*v));
+	if (!v)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		v[i] = *at(w, i);
+	tcp_write_free(tp);
+	w->v = v;
+	w->cap = cap;
+	w->n = n;
 	return true;
 }
+
+/* Forgets what has left. */
+static void sync(struct nst_tcp *tp)
+{
+	struct tcp_writing *w = &tp->writing;
+
+	while (w->n && seq_le(at(w, 0)->end, tp->snd_nxt)) {
+		w->head++;
+		w->n--;
+	}
+	if (!w->n && w->cap > PIECES_KEEP)
+		tcp_write_free(tp);
+}
+
+/* A new last piece, empty yet; without room, the last one that is. */
+static struct tcp_piece *begin(struct nst_tcp *tp)
+{
+	struct tcp_writing *w = &tp->writing;
+
+	if (w->n < w->cap || grow(tp))
+		*at(w, w->n++) = (struct tcp_piece){.end = tcp_write_seq(tp)};
+	return last(w);
+}
+
+static uint32_t bytes_of_last(const struct nst_tcp *tp)
+{
+	const struct tcp_writing *w = &tp->writing;
+	struct seq from = w->n > 1 ? at(w, w->n - 2)->end : tp->snd_nxt;
+
+	return (uint32_t)seq_diff(last(w)->end, from);
+}
+
+/* Room in the piece that still grows, if there is one. */
+static uint32_t tail_room(const struct nst_tcp *tp, uint32_t goal)
+{
+	const struct tcp_writing *w = &tp->writing;
+	uint32_t used;
+
+	if (!w->n || (last(w)->flags & TCP_PIECE_EOR))
+		return 0;
+	used = bytes_of_last(tp);
+	return used < goal ? goal - used : 0;
+}
+
+/* ---- what packets need to know ---- */
+
+/* The first piece takes from the one behind it, as far as `want`. */
+static void top_up(struct tcp_writing *w, uint32_t want)
+{
+	struct tcp_piece *a = at(w, 0), *b = at(w, 1);
+
+	if (want < (uint32_t)seq_diff(b->end, a->end)) {
+		a->end = seq_add(a->end, want);
+		return;
+	}
+	b->flags |= a->flags;
+	w->head++;
+	w->n--;
+}
+
+uint32_t tcp_write_front(struct nst_tcp *tp, uint32_t want, bool *is_last)
+{
+	struct tcp_writing *w = &tp->writing;
+	uint32_t n;
+
+	sync(tp);
+	if (!w->n) {
+		*is_last = true;
+		return 0;
+	}
+	n = (uint32_t)seq_diff(at(w, 0)->end, tp->snd_nxt);
+	if (n < want && w->n > 1 && !(at(w, 0)->flags & TCP_PIECE_EOR)) {
+		top_up(w, want - n);
+		n = (uint32_t)seq_diff(at(w, 0)->end, tp->snd_nxt);
+	}
+	*is_last = w->n == 1;
+	return n;
+}
+
+uint8_t tcp_write_flags(struct nst_tcp *tp, struct seq end)
+{
+	struct tcp_writing *w = &tp->writing;
+	uint8_t flags = 0;
+
+	sync(tp);
+	for (uint32_t i = 0; i < w->n && seq_le(at(w, i)->end, end); i++) {
+		flags |= at(w, i)->flags;
+		if (!seq_eq(at(w, i)->end, end))
+			flags &= (uint8_t)~TCP_PIECE_EOR;
+	}
+	return flags;
+}
+
+bool tcp_write_one_record(struct nst_tcp *tp, struct seq end)
+{
+	struct tcp_writing *w = &tp->writing;
+
+	sync(tp);
+	for (uint32_t i = 0; i < w->n && seq_lt(at(w, i)->end, end); i++) {
+		if (at(w, i)->flags & TCP_PIECE_EOR)
+			return false;
+	}
+	return true;
+}
+
+void tcp_write_push_front(struct nst_tcp *tp, uint32_t len)
+{
+	struct tcp_writing *w = &tp->writing;
+	struct seq end = seq_add(tp->snd_nxt, len);
+
+	sync(tp);
+	if (!w->n)
+		return;
+	at(w, 0)->flags |= TCP_PIECE_PSH;
+	if (seq_lt(tp->push_seq, at(w, 0)->end))
+		tp->push_seq = at(w, 0)->end;
+	if (seq_le(at(w, 0)->end, end) || (w->n == w->cap && !grow(tp)))
+		return;
+	w->head--;
+	w->n++;
+	*at(w, 0) = (struct tcp_piece){.end = end, .flags = TCP_PIECE_PSH};
+}
+
+void tcp_write_mark(struct nst_tcp *tp)
+{
+	sync(tp);
+	if (!tp->writing.n)
+		return; /* LINUX: what has left is not marked any more */
+	last(&tp->writing)->flags |= TCP_PIECE_PSH;
+	tp->push_seq = tcp_write_seq(tp);
+}
+
+/* ---- room ---- */
+
+uint32_t tcp_wmem(const struct nst_tcp *tp)
+{
+	return ring_used(&tp->snd) +
+	       TCP_PIECE_COST * (tp->sents.n + tp->writing.n);
+}
+
+bool tcp_write_may_begin(const struct nst_tcp *tp)
+{
+	return tcp_wmem(tp) < tp->snd_limit && tcp_notsent_ok(tp);
+}
+
+uint32_t tcp_write_room(struct nst_tcp *tp)
+{
+	uint32_t goal = tcp_write_goal(tp), room, wmem, low, n;
+
+	sync(tp);
+	room = tail_room(tp, goal);
+	wmem = tcp_wmem(tp) + room;
+	low = tcp_notsent_lowat(tp);
+	if (wmem >= tp->snd_limit || tcp_unsent(tp) + room >= low)
+		return room;
+	n = (tp->snd_limit - wmem - 1) / (goal + TCP_PIECE_COST) + 1;
+	n = u32_min(n, (low - tcp_unsent(tp) - room - 1) / goal + 1);
+	return room + n * goal;
+}
+
+bool tcp_writable(const struct nst_tcp *tp)
+{
+	uint32_t wmem = tcp_wmem(tp);
+
+	return wmem < tp->snd_limit && tp->snd_limit - wmem >= wmem / 2 &&
+	       tcp_notsent_low(tp);
+}
+
+/* ---- writing ---- */
 
 static bool forced(const struct nst_tcp *tp)
 {
@@ -80,62 +241,69 @@ static bool forced(const struct nst_tcp *tp)
 		      seq_add(tp->push_seq, tp->max_wnd / 2));
 }
 
-/* ---- writing ---- */
-
 static void piece_full(struct nst_tcp *tp)
 {
 	if (forced(tp)) {
-		tcp_write_mark(tp, tcp_write_seq(tp));
+		tcp_write_mark(tp);
 		tcp_output_now(tp);
-	} else if (seq_eq(tp->writing.piece, tp->snd_nxt)) {
+	} else if (tp->writing.n == 1) {
 		tcp_output_one(tp);
 	}
 }
 
-uint32_t tcp_write_room(struct nst_tcp *tp)
+/* Up to `bytes` into one piece; returns how many. */
+static uint32_t fill(struct nst_tcp *tp, uint32_t bytes, uint32_t goal)
 {
-	uint32_t goal = tcp_write_goal(tp), used = piece_used(tp);
+	uint32_t room = tail_room(tp, goal);
+	struct tcp_writing *w = &tp->writing;
+	struct tcp_piece *p = room ? last(w) : begin(tp);
+	uint32_t n = u32_min(bytes, room ? room : goal);
 
-	return used < goal ? goal - used : goal;
-}
-
-bool tcp_write_appends(struct nst_tcp *tp)
-{
-	uint32_t used = piece_used(tp);
-
-	return used && used < tcp_write_goal(tp);
-}
-
-/* LINUX: a mark is the piece's: it moves to the new end, unless a new call
- * appends, which sets its own. */
-static void append(struct nst_tcp *tp, uint32_t n, uint32_t used, bool first)
-{
-	bool marked = used && unmark_end(tp);
-
+	/* LINUX: the first bytes of a call take the mark off. */
+	if (!w->within)
+		p->flags &= (uint8_t)~TCP_PIECE_PSH;
+	w->within = true;
 	tp->snd.tail += n;
-	if (marked && !first)
-		add_mark(&tp->writing, tcp_write_seq(tp));
+	p->end = tcp_write_seq(tp);
+	return n;
 }
 
-void tcp_write(struct nst_tcp *tp, uint32_t bytes, bool more)
+/* The call is over, as far as it is known. */
+static void call_ends(struct nst_tcp *tp, uint32_t flags)
 {
-	uint32_t goal = tcp_write_goal(tp), used, n;
-	bool first = true;
+	struct tcp_writing *w = &tp->writing;
 
+	w->within = false;
+	if (w->n && (flags & NST_SND_EOR))
+		last(w)->flags |= TCP_PIECE_EOR;
+	if (!(flags & NST_SND_MORE) || forced(tp))
+		tcp_write_mark(tp);
+	tp->more = flags & NST_SND_MORE;
+}
+
+void tcp_write(struct nst_tcp *tp, uint32_t bytes, uint32_t flags)
+{
+	uint32_t goal = tcp_write_goal(tp);
+	bool partial = flags & NST_SND_PARTIAL;
+
+	sync(tp);
 	while (bytes) {
-		used = piece_used(tp);
-		if (used >= goal) {
-			tp->writing.piece = tcp_write_seq(tp);
-			used = 0;
-		}
-		n = u32_min(bytes, goal - used);
-		append(tp, n, used, first);
-		bytes -= n;
-		first = false;
-		if (bytes)
+		bytes -= fill(tp, bytes, goal);
+		if ((bytes || partial) && !tail_room(tp, goal))
 			piece_full(tp);
+		sync(tp);
 	}
-	if (!more || forced(tp))
-		tcp_write_mark(tp, tcp_write_seq(tp));
-	tp->more = more;
+	if (flags & NST_SND_CUT) {
+		/* LINUX: out of fragments: pushed, and nothing joins it. */
+		tcp_write_mark(tp);
+		if (tp->writing.n)
+			last(&tp->writing)->flags |= TCP_PIECE_EOR;
+	}
+	if (!partial) {
+		call_ends(tp, flags);
+	} else if (!tcp_snd_room(tp)) {
+		/* LINUX: whoever waits for room pushes what it has. */
+		tcp_write_mark(tp);
+		tcp_output_now(tp);
+	}
 }

@@ -51,9 +51,14 @@ static int wait_connected(struct file *f, bool nonblock, nst_time deadline)
 	}
 }
 
+static bool is_zerocopy(const struct file *f, int flags)
+{
+	return (flags & MSG_ZEROCOPY) && f->zerocopy;
+}
+
 /* Queues what fits now of [at, total); returns bytes. */
 static size_t queue(struct file *f, const struct msghdr *m, size_t at,
-		    size_t total, bool more)
+		    size_t total, uint32_t flags)
 {
 	struct nst_iov iov[2];
 	size_t niov, n = 0;
@@ -66,8 +71,9 @@ static size_t queue(struct file *f, const struct msghdr *m, size_t at,
 	if (room == 0 || n == 0)
 		return 0;
 	f->written += n;
-	/* What is to follow in this call follows at once. */
-	nst_tcp_snd_commit(f->tcp, n, more || at + n < total, f->w->now);
+	if (at + n < total)
+		flags = NST_SND_PARTIAL;
+	nst_tcp_snd_commit(f->tcp, n, flags, f->w->now);
 	return n;
 }
 
@@ -95,6 +101,44 @@ static ssize_t send_urgent(struct file *f, const struct msghdr *m, size_t at)
 	return e == NST_OK ? 1 : -errno_of(e);
 }
 
+/* What the MSG_ flags mean where the bytes end. */
+static uint32_t end_flags(const struct file *f, int flags, bool urgent)
+{
+	uint32_t v = flags & MSG_MORE ? NST_SND_MORE : 0;
+
+	if (urgent)
+		return NST_SND_PARTIAL;
+	if ((flags & MSG_EOR) || is_zerocopy(f, flags))
+		v |= NST_SND_EOR;
+	return v;
+}
+
+/* LINUX: a buffer takes MAX_SKB_FRAGS pieces of the caller's memory; a full
+ * one is pushed on its own. Where the one ends that byte `at` is in. */
+static size_t pieces_end(const struct msghdr *m, size_t at, size_t total)
+{
+	size_t end = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++) {
+		end += m->msg_iov[i].iov_len;
+		if ((i + 1) % ZC_PIECES == 0 && end > at)
+			return end < total ? end : total;
+	}
+	return total;
+}
+
+static ssize_t queue_plain(struct file *f, const struct msghdr *m, size_t at,
+			   size_t total, int flags, bool urgent)
+{
+	size_t end = total;
+
+	if (is_zerocopy(f, flags))
+		end = pieces_end(m, at, total);
+	return (ssize_t)queue(f, m, at, end,
+			      end < total ? NST_SND_PARTIAL | NST_SND_CUT
+					  : end_flags(f, flags, urgent));
+}
+
 /* All of it, waiting for room; the last byte apart when it is urgent. */
 static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
 			size_t total, int flags)
@@ -109,8 +153,7 @@ static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
 		if (!may_send(f))
 			return done ? (ssize_t)done : send_error(f);
 		if (done < plain)
-			n = (ssize_t)queue(f, m, done, plain,
-					   urgent || (flags & MSG_MORE));
+			n = queue_plain(f, m, done, plain, flags, urgent);
 		else
 			n = send_urgent(f, m, done);
 		if (n > 0) {
@@ -125,36 +168,10 @@ static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
 	return (ssize_t)done;
 }
 
-static bool is_zerocopy(const struct file *f, int flags)
-{
-	return (flags & MSG_ZEROCOPY) && f->zerocopy;
-}
-
 static ssize_t sent(struct file *f, ssize_t n, int flags)
 {
 	if (n > 0 && is_zerocopy(f, flags))
 		zerocopy_sent(f);
-	return n;
-}
-
-/* LINUX: a buffer takes MAX_SKB_FRAGS pieces of the caller's memory; a full
- * one is pushed on its own. */
-static ssize_t send_pieces(struct file *f, const struct msghdr *m, size_t done,
-			   int flags)
-{
-	size_t end = 0;
-	ssize_t n = 0;
-
-	for (size_t i = 0; i < m->msg_iovlen; i++) {
-		end += m->msg_iov[i].iov_len;
-		if (end <= done ||
-		    ((i + 1) % ZC_PIECES != 0 && i + 1 < m->msg_iovlen))
-			continue;
-		n = send_all(f, m, done, end, flags);
-		if (n < (ssize_t)end)
-			return n < 0 && done ? (ssize_t)done : n;
-		done = end;
-	}
 	return n;
 }
 
@@ -181,11 +198,7 @@ ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 		return early ? (ssize_t)early : rc;
 	if (total == 0)
 		return may_send(f) ? 0 : send_error(f);
-	if (is_zerocopy(f, flags) && m->msg_iovlen > ZC_PIECES)
-		n = send_pieces(f, m, early, flags);
-	else
-		n = send_all(f, m, early, (size_t)total, flags);
-	return sent(f, n, flags);
+	return sent(f, send_all(f, m, early, (size_t)total, flags), flags);
 }
 
 /* ---- receiving ---- */
