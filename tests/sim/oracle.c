@@ -32,7 +32,7 @@ static void end_progress(struct sim_end *e)
 	struct sim *s = e->flow->sim;
 	size_t unacked = nst_tcp_outq(e->tp) - nst_tcp_outq_nsd(e->tp);
 	struct nst_tcp_info info;
-	nst_time deadline;
+	nst_time deadline, silent;
 	int kind;
 
 	nst_tcp_info(e->tp, s->now, &info);
@@ -57,11 +57,12 @@ static void end_progress(struct sim_end *e)
 			 e->flow->i, e->side,
 			 (long long)((deadline - s->now) / NST_MS),
 			 (long long)(info.rto / NST_MS));
-	/* One byte may be a FIN, which is no data. */
-	if (unacked > 1 && kind == 1 &&
-	    s->now - e->data_at > RTO_MAX + paced(&info))
+	/* RFC 6298 5.3: an acknowledgement starts the timer again. One byte
+	 * may be a FIN, which is no data. */
+	silent = s->now - t_max(e->data_at, e->acked_at);
+	if (unacked > 1 && kind == 1 && silent > RTO_MAX + paced(&info))
 		sim_fail(s, "flow %u side %d: silent for %lld s", e->flow->i,
-			 e->side, (long long)((s->now - e->data_at) / NST_SEC));
+			 e->side, (long long)(silent / NST_SEC));
 }
 
 void oracle_progress(struct sim *s)
