@@ -87,7 +87,7 @@ enum nst_opt {
 	NST_TCP_RTO_MAX_MS,
 	NST_TCP_RTO_MIN_US,
 	NST_TCP_DELACK_MAX_US,
-	NST_TCP_TIMESTAMP, /* get only: the clock of our timestamps */
+	NST_TCP_TIMESTAMP,          /* get only: the clock of our timestamps */
 	NST_TCP_FASTOPEN,           /* passive: how many at once */
 	NST_TCP_FASTOPEN_CONNECT,   /* active: connect waits for data */
 	NST_TCP_FASTOPEN_NO_COOKIE, /* both */

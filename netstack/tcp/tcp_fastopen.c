@@ -175,6 +175,8 @@ static void unlink_child(struct nst_tcp *tp)
 {
 	struct tcp_fo *f = &tp->fo;
 
+	if (!f->pprev)
+		return;
 	*f->pprev = f->next;
 	if (f->next)
 		f->next->fo.pprev = f->pprev;

@@ -10,21 +10,21 @@
 #include "netstack/base/limits.h"
 
 /* Handshake. */
-#define TCP_TIMEOUT_INIT (1 * NST_SEC) /* RFC 6298 2.1 */
+#define TCP_TIMEOUT_INIT (1 * NST_SEC)     /* RFC 6298 2.1 */
 #define TCP_TIMEOUT_FALLBACK (3 * NST_SEC) /* RFC 6298 5.7 */
 #define TCP_TICK (4 * NST_MS) /* LINUX: a jiffy, the shortest wait */
-#define LIMIT_TCP_SYNCNT 127              /* MAX_TCP_SYNCNT */
+#define LIMIT_TCP_SYNCNT 127  /* MAX_TCP_SYNCNT */
 
 /* Retransmission. */
 #define TCP_RTO_MIN (200 * NST_MS)
 #define TCP_RTO_MAX (120 * NST_SEC)
 #define TCP_TIMEOUT_MIN (2 * NST_MS) /* TCP_TIMEOUT_MIN_US */
 #define TCP_RENEGE_MIN (10 * NST_MS) /* least wait for a peer that reneges */
-#define TCP_RETRIES2 15      /* tcp_retries2 */
-#define TCP_ORPHAN_RETRIES 8 /* tcp_orphan_retries 0 means 8 */
-#define TCP_DUPTHRESH 3      /* tcp_reordering */
-#define TCP_CC_DEFAULT "cubic" /* tcp_congestion_control */
-#define TCP_INIT_CWND 10     /* RFC 6928 */
+#define TCP_RETRIES2 15              /* tcp_retries2 */
+#define TCP_ORPHAN_RETRIES 8         /* tcp_orphan_retries 0 means 8 */
+#define TCP_DUPTHRESH 3              /* tcp_reordering */
+#define TCP_CC_DEFAULT "cubic"       /* tcp_congestion_control */
+#define TCP_INIT_CWND 10             /* RFC 6928 */
 #define TCP_CWND_MAX 0x00ffffffu
 #define TCP_SSTHRESH_INFINITE 0x7fffffffu
 
@@ -57,12 +57,12 @@
 #define TCP_SOCK_MIN_RCVBUF 2304u    /* SOCK_MIN_RCVBUF */
 #define TCP_CORE_RMEM_MAX 212992u    /* net.core.rmem_max */
 #define TCP_RMEM_RATIO 128 /* payload in 256 bytes, until one was seen */
-#define TCP_IDLE_FREE (2 * NST_SEC)  /* an empty ring is given back */
+#define TCP_IDLE_FREE (2 * NST_SEC) /* an empty ring is given back */
 
 /* Bounded lists. */
 #define LIMIT_TCP_PIECES 8192 /* unsent pieces; then the last one grows */
-#define LIMIT_TCP_SENT 8192 /* records of one scoreboard; then they merge */
-#define LIMIT_TCP_OOO 128   /* out-of-order intervals of one endpoint */
+#define LIMIT_TCP_SENT 8192   /* records of one scoreboard; then they merge */
+#define LIMIT_TCP_OOO 128     /* out-of-order intervals of one endpoint */
 #define LIMIT_TCP_ORPHANS 65536
 #define LIMIT_TCP_MEM_DEFERRED (64u << 20)
 

@@ -223,8 +223,8 @@ struct tcp_piece {
 struct tcp_writing {
 	struct tcp_piece *v;   /* a ring */
 	uint32_t cap, head, n; /* cap: a power of two */
-	bool within; /* a call of the owner's is in the middle */
-	bool hold;   /* D its next part follows at once: send nothing */
+	bool within;           /* a call of the owner's is in the middle */
+	bool hold; /* D its next part follows at once: send nothing */
 	struct tcp_piece inl[TCP_PIECES_INL];
 };
 
@@ -256,15 +256,15 @@ struct tcp_sack_out {
 
 /* Path MTU: what is believed, and the search for more (tcp_mtu_probe.c). S */
 struct tcp_mtup {
-	uint32_t pmtu;         /* that tp->mss is made of */
-	uint32_t search_high;  /* IP bytes: may work */
-	uint32_t search_low;   /* works */
-	uint32_t probe_size;   /* of the probe in flight; 0: none */
+	uint32_t pmtu;        /* that tp->mss is made of */
+	uint32_t search_high; /* IP bytes: may work */
+	uint32_t search_low;  /* works */
+	uint32_t probe_size;  /* of the probe in flight; 0: none */
 	struct tcp_range probe;
-	uint16_t mss_clamp;    /* as the handshake had it; 0: not over */
-	nst_time since;        /* of the search range */
-	uint32_t gen;          /* R of the PMTU cache, at the last look */
-	bool later;            /* enabled from the next segment on */
+	uint16_t mss_clamp; /* as the handshake had it; 0: not over */
+	nst_time since;     /* of the search range */
+	uint32_t gen;       /* R of the PMTU cache, at the last look */
+	bool later;         /* enabled from the next segment on */
 	bool enabled;
 };
 
@@ -293,9 +293,9 @@ struct tcp_conf {
 	uint32_t defer_s;
 	uint32_t window_clamp;
 	uint32_t user_timeout_ms;
-	uint32_t notsent_lowat; /* 0: no limit */
+	uint32_t notsent_lowat;          /* 0: no limit */
 	uint32_t rto_min_us, rto_max_ms; /* 0: the stack's */
-	uint32_t delack_max_us; /* 0: TCP_DELACK_MAX */
+	uint32_t delack_max_us;          /* 0: TCP_DELACK_MAX */
 	uint32_t save_syn; /* TCP_SAVE_SYN: 1 from IP header, 2 link's too */
 	bool thin_lto, inq;
 	struct tcp_fo_conf fo;
@@ -338,11 +338,11 @@ struct nst_tcp {
 	/* Buffers. S contents */
 	struct ring snd, rcv;
 	uint32_t snd_limit;
-	bool snd_blocked;   /* S owner waits for space */
-	bool more;          /* S last commit said MSG_MORE */
+	bool snd_blocked;           /* S owner waits for space */
+	bool more;                  /* S last commit said MSG_MORE */
 	struct tcp_writing writing; /* S */
-	bool nagle_push;    /* S TCP_NODELAY was set: even if corked */
-	nst_time last_used; /* S of the rings */
+	bool nagle_push;            /* S TCP_NODELAY was set: even if corked */
+	nst_time last_used;         /* S of the rings */
 
 	/* Options agreed on. S */
 	bool ts_on, sack_on, wscale_on;
@@ -354,14 +354,14 @@ struct nst_tcp {
 	nst_time ts_recent_at;
 
 	/* Handshake and retransmission. S */
-	nst_time hs_sent; /* last SYN or SYN-ACK */
-	uint32_t hs_n;    /* how many were repeated */
-	uint32_t hs_timeouts;  /* of these by the timer */
-	nst_time hs_soon;      /* a stray ACK came: try again then; 0: no */
-	uint8_t hs_wscale;     /* that our SYN offered */
-	uint32_t hs_ts_first;  /* timestamp of the first SYN or SYN-ACK */
-	bool hs_writer;        /* somebody waits to write */
-	bool hs_late;          /* the SYN(-ACK) was repeated, not in vain */
+	nst_time hs_sent;     /* last SYN or SYN-ACK */
+	uint32_t hs_n;        /* how many were repeated */
+	uint32_t hs_timeouts; /* of these by the timer */
+	nst_time hs_soon;     /* a stray ACK came: try again then; 0: no */
+	uint8_t hs_wscale;    /* that our SYN offered */
+	uint32_t hs_ts_first; /* timestamp of the first SYN or SYN-ACK */
+	bool hs_writer;       /* somebody waits to write */
+	bool hs_late;         /* the SYN(-ACK) was repeated, not in vain */
 	struct tcp_rtx rtx;
 	nst_time rto; /* LINUX: icsk_rto, back-off included */
 	/* First retransmission of the episode, or first SYN; 0: none. */
@@ -401,22 +401,22 @@ struct nst_tcp {
 	struct tcp_sack_out sacks;
 	struct tcp_rmem rmem;
 	uint32_t rcv_mss;
-	uint32_t last_seg; /* size of the last odd segment; see measure() */
-	uint32_t quick;    /* quick ACKs left */
-	uint8_t pingpong;  /* answers that could carry the ACK */
-	uint32_t ack_segs; /* segs_in when an ACK was last decided on */
-	bool ack_pending;  /* an ACK is owed */
-	bool ack_now;      /* in this event */
-	bool ack_nomem;    /* nothing could be taken: say window zero */
-	nst_time ack_due;  /* deadline of the delayed ACK; 0: not armed */
+	uint32_t last_seg;  /* size of the last odd segment; see measure() */
+	uint32_t quick;     /* quick ACKs left */
+	uint8_t pingpong;   /* answers that could carry the ACK */
+	uint32_t ack_segs;  /* segs_in when an ACK was last decided on */
+	bool ack_pending;   /* an ACK is owed */
+	bool ack_now;       /* in this event */
+	bool ack_nomem;     /* nothing could be taken: say window zero */
+	nst_time ack_due;   /* deadline of the delayed ACK; 0: not armed */
 	uint8_t ack_pushed; /* small segments since the last ACK: 0, 1, more */
-	uint8_t dup_acks;  /* sent for rcv_nxt == comp_nxt */
-	uint8_t comp_acks; /* ACKs with SACK blocks held back */
+	uint8_t dup_acks;   /* sent for rcv_nxt == comp_nxt */
+	uint8_t comp_acks;  /* ACKs with SACK blocks held back */
 	struct seq comp_nxt;
 	nst_time comp_due; /* deadline of these; 0: none */
 	nst_time ato, last_oow;
 	nst_time rcv_rtt, drs_time; /* rcv_rtt is kept 8-fold */
-	struct seq drs_seq; /* copied by the owner at drs_time */
+	struct seq drs_seq;         /* copied by the owner at drs_time */
 	struct seq rcv_rtt_seq;
 	nst_time rcv_rtt_time;
 	uint32_t rcv_rtt_tsecr; /* of the last sample */
@@ -437,7 +437,7 @@ struct nst_tcp {
 	nst_time cork_since;
 
 	/* Passive side. */
-	struct nst_tcp *listener; /* R while not accepted */
+	struct nst_tcp *listener;        /* R while not accepted */
 	struct tcp_saved_syn *saved_syn; /* S */
 	bool acc_queued;
 	struct nst_tcp *acc_next; /* R accept queue */
@@ -446,7 +446,7 @@ struct nst_tcp {
 	bool acc_hold;
 	int32_t backlog;
 	struct tcp_req *reqs;
-	uint32_t nreqs, young; /* young: no SYN-ACK was repeated */
+	uint32_t nreqs, young;  /* young: no SYN-ACK was repeated */
 	nst_time synq_overflow; /* S last cookie sent; 0: none */
 	struct tcp_fo fo;
 
@@ -583,7 +583,7 @@ void tcp_buf_init(struct nst_tcp *tp);
 /* Room for `need` bytes in all; false without memory. */
 NST_MUST_CHECK bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need);
 void tcp_snd_grow(struct nst_tcp *tp);
-uint32_t tcp_snd_room(struct nst_tcp *tp); /* bytes the owner may queue */
+uint32_t tcp_snd_room(struct nst_tcp *tp);     /* bytes the owner may queue */
 void tcp_snd_limit_update(struct nst_tcp *tp); /* grows it, if it may */
 void tcp_rcvbuf_init(struct nst_tcp *tp);
 void tcp_rcvlowat_set(struct nst_tcp *tp); /* SO_RCVLOWAT changed */
@@ -651,9 +651,9 @@ struct tcp_first_wnd tcp_wnd_first(const struct nst_tcp *tp, uint32_t mss,
 				   bool wscale_ok);
 /* Takes it over: when the SYN leaves, or for a request's child. */
 void tcp_wnd_start(struct nst_tcp *tp, const struct tcp_first_wnd *f);
-void tcp_wnd_offer_syn(struct nst_tcp *tp); /* both, for a SYN of ours */
-void tcp_wnd_init(struct nst_tcp *tp);      /* when rcv_nxt is known */
-void tcp_wnd_established(struct nst_tcp *tp); /* and the options are */
+void tcp_wnd_offer_syn(struct nst_tcp *tp);     /* both, for a SYN of ours */
+void tcp_wnd_init(struct nst_tcp *tp);          /* when rcv_nxt is known */
+void tcp_wnd_established(struct nst_tcp *tp);   /* and the options are */
 uint32_t tcp_rcv_wnd(const struct nst_tcp *tp); /* still advertised */
 /* Chooses the window to advertise now, moves rcv_adv, returns the field. */
 uint16_t tcp_wnd_select(struct nst_tcp *tp, bool syn);
@@ -856,19 +856,19 @@ struct tcp_sent *tcp_sent_after(const struct nst_tcp *tp,
 
 /* ---- one ACK: what it did, as its steps find out (tcp_in_ack.c) ---- */
 enum tcp_ack_flags {
-	TCP_A_DATA = 1 << 0,          /* the segment has data or FIN */
-	TCP_A_WND = 1 << 1,           /* it updated the window */
-	TCP_A_ACKED = 1 << 2,         /* cumulatively acknowledged a packet */
-	TCP_A_REXMIT_ACKED = 1 << 3,  /* one that had been retransmitted */
-	TCP_A_SACKED = 1 << 4,        /* new selective acknowledgements */
-	TCP_A_ECE = 1 << 5,           /* congestion was echoed */
-	TCP_A_LOST_REXMIT = 1 << 6,   /* a retransmission was lost */
-	TCP_A_ORIG = 1 << 7,          /* never-retransmitted data below high_seq */
-	TCP_A_UNA = 1 << 8,           /* snd_una moved */
+	TCP_A_DATA = 1 << 0,         /* the segment has data or FIN */
+	TCP_A_WND = 1 << 1,          /* it updated the window */
+	TCP_A_ACKED = 1 << 2,        /* cumulatively acknowledged a packet */
+	TCP_A_REXMIT_ACKED = 1 << 3, /* one that had been retransmitted */
+	TCP_A_SACKED = 1 << 4,       /* new selective acknowledgements */
+	TCP_A_ECE = 1 << 5,          /* congestion was echoed */
+	TCP_A_LOST_REXMIT = 1 << 6,  /* a retransmission was lost */
+	TCP_A_ORIG = 1 << 7, /* never-retransmitted data below high_seq */
+	TCP_A_UNA = 1 << 8,  /* snd_una moved */
 	TCP_A_DSACK = 1 << 9,
-	TCP_A_DSACK_TLP = 1 << 10,    /* a D-SACK for the probe */
-	TCP_A_TIMER = 1 << 11,        /* restart the timer */
-	TCP_A_RENEGING = 1 << 12,     /* the head is SACKed but not ACKed */
+	TCP_A_DSACK_TLP = 1 << 10, /* a D-SACK for the probe */
+	TCP_A_TIMER = 1 << 11,     /* restart the timer */
+	TCP_A_RENEGING = 1 << 12,  /* the head is SACKed but not ACKed */
 	TCP_A_MAYBE_DELAYED = 1 << 13,
 };
 #define TCP_A_NOT_DUP (TCP_A_DATA | TCP_A_WND | TCP_A_ACKED)
@@ -1080,8 +1080,8 @@ uint32_t tcp_keepcnt(const struct nst_tcp *tp);
 nst_time tcp_handshake_deadline(const struct nst_tcp *tp);
 void tcp_handshake_fire(struct nst_tcp *tp);
 void tcp_handshake_facts(struct nst_tcp *tp);
-void tcp_handshake_offer(struct nst_tcp *tp); /* options of our SYN */
-void tcp_handshake_start(struct nst_tcp *tp); /* facts, then the SYN */
+void tcp_handshake_offer(struct nst_tcp *tp);  /* options of our SYN */
+void tcp_handshake_start(struct nst_tcp *tp);  /* facts, then the SYN */
 void tcp_handshake_repeat(struct nst_tcp *tp); /* SYN or SYN-ACK again */
 /* Takes the options of the peer's SYN. */
 void tcp_handshake_opts(struct nst_tcp *tp, const struct tcp_seg *seg);
@@ -1128,7 +1128,7 @@ enum tcp_mtup_verdict tcp_mtup_probe(struct nst_tcp *tp);
 void tcp_mtup_acked(struct nst_tcp *tp); /* snd_una moved */
 /* What would be recovery from loss is a failed probe: true, dealt with. */
 bool tcp_mtup_lost(struct nst_tcp *tp);
-void tcp_mtup_void(struct nst_tcp *tp); /* a retransmission: no verdict */
+void tcp_mtup_void(struct nst_tcp *tp);       /* a retransmission: no verdict */
 void tcp_mtup_black_hole(struct nst_tcp *tp); /* after a time-out */
 /* What is larger than the MSS again, at once; not a sign of congestion. */
 void tcp_simple_retransmit(struct nst_tcp *tp);
