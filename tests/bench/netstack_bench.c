@@ -258,15 +258,15 @@ static void pair_init(struct pair *p, uint32_t caps)
 	side_init(&p->c, CLIENT, caps);
 	side_init(&p->s, SERVER, caps);
 	p->now = NST_SEC;
-	must(nst_tcp_new(p->s.st, 4, NULL, p->now, &p->lis) == NST_OK &&
-		 nst_sock_bind(nst_tcp_sock(p->lis), &a) == NST_OK &&
-		 nst_tcp_listen(p->lis, 1 << 20, p->now) == NST_OK,
-	     "listen");
 	must(nst_sysctl_set(p->s.st, "tcp_syncookies", "0") == NST_OK &&
 		 nst_sysctl_set(p->s.st, "somaxconn", "1000000") == NST_OK &&
 		 nst_sysctl_set(p->s.st, "tcp_max_syn_backlog", "1000000") ==
 		     NST_OK,
 	     "settings");
+	must(nst_tcp_new(p->s.st, 4, NULL, p->now, &p->lis) == NST_OK &&
+		 nst_sock_bind(nst_tcp_sock(p->lis), &a) == NST_OK &&
+		 nst_tcp_listen(p->lis, 1 << 20, p->now) == NST_OK,
+	     "listen");
 }
 
 static void pair_fini(struct pair *p)
@@ -417,6 +417,7 @@ static void memory_half_open(void)
 		(void)dial(&p);
 		deliver(&p.c, &p.s, p.now);
 	}
+	must(p.s.queued == MEM_N, "a SYN-ACK for each SYN");
 	/* The SYN-ACKs on the link are not the connections'. */
 	while (p.s.head) {
 		struct nst_pkt *next = p.s.head->next;
