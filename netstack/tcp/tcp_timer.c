@@ -148,7 +148,9 @@ void nst_tcp_timer(const struct nst_tcp *tp, int *kind, nst_time *deadline)
 	*kind = 0;
 	*deadline = retrans_deadline(tp);
 	if (*deadline != NST_NEVER) {
-		*kind = !tcp_in_handshake(tp) && tp->rtx.what == TCP_RTX_PERSIST ? 4 : 1;
+		*kind = !tcp_in_handshake(tp) && tp->rtx.what == TCP_RTX_PERSIST
+			    ? 4
+			    : 1;
 		return;
 	}
 	*deadline = t_min(keep, fw2);
