@@ -91,17 +91,23 @@ static void advanced(struct nst_tcp *tp)
 	tp->ev |= NST_EV_IN;
 }
 
-/* LINUX: no memory: window zero, now. With an empty queue the segment is taken
- * nevertheless, or nothing would ever move. */
+/* LINUX: no memory: window zero, now. */
+static bool no_memory(struct nst_tcp *tp, const struct tcp_seg *seg)
+{
+	if (tcp_rmem_admit(tp, seg))
+		return false;
+	tp->ack_nomem = true;
+	tp->ack_now = true;
+	tp->ev |= NST_EV_IN;
+	return true;
+}
+
+/* LINUX: with an empty queue the segment is taken nevertheless, or nothing
+ * would ever move. */
 static bool admit(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	bool ok = tcp_rmem_admit(tp, seg);
+	bool ok = !no_memory(tp, seg);
 
-	if (!ok) {
-		tp->ack_nomem = true;
-		tp->ack_now = true;
-		tp->ev |= NST_EV_IN;
-	}
 	if ((ok || !ring_used(&tp->rcv)) && room(tp, seg))
 		return true;
 	TCP_COUNT(tp->sk.st, RcvQDrop);
@@ -111,8 +117,11 @@ static bool admit(struct nst_tcp *tp, const struct tcp_seg *seg)
 
 static bool take(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	if (!seg->len)
+	if (!seg->len) {
+		/* A FIN costs memory, too; but it is always taken. */
+		no_memory(tp, seg);
 		return true;
+	}
 	if (!admit(tp, seg))
 		return false;
 	store(tp, seg);
@@ -131,6 +140,7 @@ static enum tcp_verdict in_order(struct nst_tcp *tp, struct tcp_seg *seg)
 		return TCP_V_DROP;
 	note_fin(tp, seg);
 	if (tp->ooo.n) {
+		tcp_ooo_dsack(tp, (struct tcp_range){seg->seq, tp->rcv_nxt});
 		tcp_ooo_advance(tp);
 		/* RFC 5681 4.2: the last gap was filled: at once. */
 		if (!tp->ooo.n)
@@ -270,6 +280,9 @@ void tcp_in_fin(struct nst_tcp *tp)
 	tp->fin_ooo = false;
 	tp->ack_pending = true;
 	tcp_ooo_free(tp);
+	/* LINUX: whoever has sent all needs no more of these. */
+	tp->dsack.to = tp->dsack.from;
+	tp->sacks.n = 0;
 	tp->ev |= NST_EV_FIN | NST_EV_IN;
 	switch (tp->state) {
 	case NST_TCP_ESTABLISHED:

@@ -119,6 +119,7 @@ struct err_entry { /* what MSG_ERRQUEUE tells of a stream */
 	struct err_entry *next;
 	uint32_t errno_, info, data;
 	uint8_t origin, type, code;
+	nst_time stamp; /* of SO_TIMESTAMPING */
 };
 
 struct file {
@@ -144,6 +145,9 @@ struct file {
 	uint32_t zc_next;            /* number of the next MSG_ZEROCOPY send */
 	struct zc_send *zc_sends;    /* zerocopy.c */
 	uint64_t written;            /* bytes given to the stream */
+	uint32_t stamp_flags;        /* SO_TIMESTAMPING */
+	uint64_t stamp_base;         /* byte that OPT_ID calls 0 */
+	struct stamp_mark *stamps;   /* timestamping.c */
 	struct err_entry *errq, **errq_tail;
 
 	struct ep_item *items; /* epoll, in the order of readiness */
@@ -222,6 +226,16 @@ void zerocopy_sent(struct file *f);
 /* Packets or time may have ended some: tells. */
 void zerocopy_scan(struct world *w);
 void zerocopy_drop(struct file *f);
+
+/* ---- timestamping.c ---- */
+/* A call has queued bytes, up to f->written. */
+void timestamping_sent(struct file *f, const struct msghdr *m);
+/* Packets or time may have moved some: tells. */
+void timestamping_scan(struct world *w);
+void timestamping_drop(struct file *f);
+/* The time that an entry of the error queue carries. */
+void timestamping_cmsg(const struct file *f, struct msghdr *m, size_t *used,
+		       const struct err_entry *e);
 
 /* ---- pipe.c ---- */
 int pipe_open(struct world *w, int fd[2]);

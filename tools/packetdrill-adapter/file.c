@@ -54,6 +54,7 @@ static void file_free(struct file *f)
 {
 	errq_drop(f);
 	zerocopy_drop(f);
+	timestamping_drop(f);
 	*f->all_pprev = f->all_next;
 	if (f->all_next)
 		f->all_next->all_pprev = f->all_pprev;

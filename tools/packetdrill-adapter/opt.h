@@ -61,6 +61,8 @@ int opt_set_peek_off(struct file *f, struct opt_io *io);
 int opt_get_peek_off(struct file *f, struct opt_io *io);
 int opt_set_zerocopy(struct file *f, struct opt_io *io);
 int opt_get_zerocopy(struct file *f, struct opt_io *io);
+int opt_set_timestamping(struct file *f, struct opt_io *io);
+int opt_get_timestamping(struct file *f, struct opt_io *io);
 int opt_get_meminfo(struct file *f, struct opt_io *io);
 int opt_set_nothing(struct file *f, struct opt_io *io);
 /* opt_tcp.c */

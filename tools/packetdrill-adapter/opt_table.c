@@ -64,6 +64,8 @@ static const struct opt_row table[] = {
 		opt_set_stamp, opt_get_stamp),
 	SPECIAL(SOL_SOCKET, SO_TIMESTAMPNS, OPT_BOTH, NONE,
 		opt_set_stamp, opt_get_stamp),
+	SPECIAL(SOL_SOCKET, SO_TIMESTAMPING, OPT_BOTH, NONE,
+		opt_set_timestamping, opt_get_timestamping),
 	SPECIAL(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_BOTH, NONE,
 		opt_set_pacing, opt_get_pacing),
 	SPECIAL(SOL_SOCKET, SO_PEEK_OFF, OPT_BOTH, NONE,

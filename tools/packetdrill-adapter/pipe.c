@@ -235,6 +235,9 @@ static ssize_t from_sock(struct file *in, struct file *out, size_t len,
 
 	if (n < 0)
 		return n;
+	/* LINUX: it stops at the urgent byte, and does not wait behind it. */
+	if (in->tcp && nst_tcp_at_mark(in->tcp))
+		return 0;
 	room = LIMIT_PIPE_BYTES - out->pipe->used;
 	m = msg_of(&v, buf, len < room ? len : room);
 	n = io_recv(in, &m, nonblock ? MSG_DONTWAIT : 0);

@@ -168,8 +168,11 @@ static ssize_t send_all(struct file *f, const struct msghdr *m, size_t done,
 	return (ssize_t)done;
 }
 
-static ssize_t sent(struct file *f, ssize_t n, int flags)
+static ssize_t sent(struct file *f, const struct msghdr *m, ssize_t n,
+		    int flags)
 {
+	if (n > 0)
+		timestamping_sent(f, m);
 	if (n > 0 && is_zerocopy(f, flags))
 		zerocopy_sent(f);
 	return n;
@@ -189,7 +192,7 @@ ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 			return n;
 		early = (size_t)n;
 		if (n == total || file_nonblock(f, flags) || !f->tcp)
-			return sent(f, n, flags);
+			return sent(f, m, n, flags);
 	}
 	/* LINUX: a pending error is told before the state is looked at. */
 	rc = wait_connected(f, file_nonblock(f, flags),
@@ -198,7 +201,7 @@ ssize_t stream_send(struct file *f, const struct msghdr *m, int flags)
 		return early ? (ssize_t)early : rc;
 	if (total == 0)
 		return may_send(f) ? 0 : send_error(f);
-	return sent(f, send_all(f, m, early, (size_t)total, flags), flags);
+	return sent(f, m, send_all(f, m, early, (size_t)total, flags), flags);
 }
 
 /* ---- receiving ---- */
@@ -354,6 +357,7 @@ ssize_t stream_errqueue(struct file *f, struct msghdr *m)
 					  .ee_code = e->code,
 					  .ee_info = e->info,
 					  .ee_data = e->data};
+	timestamping_cmsg(f, m, &used, e);
 	free(e);
 	cmsg_add(m, &used, v6 ? SOL_IPV6 : SOL_IP,
 		 v6 ? IPV6_RECVERR : IP_RECVERR, &d,

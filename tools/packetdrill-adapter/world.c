@@ -170,6 +170,7 @@ static void step(struct world *w, nst_time until)
 	if (nst_next_deadline(w->st) <= w->now)
 		nst_run_timers(w->st, w->now);
 	zerocopy_scan(w);
+	timestamping_scan(w);
 	for (const struct waiter *m = w->waiters; m; m = m->next)
 		w->events = w->events || m->deadline <= w->now;
 	settle(w);
@@ -251,6 +252,7 @@ int world_inject(struct world *w, const void *buf, size_t bytes)
 	memcpy(to, buf, bytes);
 	nst_nic_in(w->st, w->ifindex, pkt, w->now);
 	zerocopy_scan(w);
+	timestamping_scan(w);
 	settle(w);
 	return 0;
 }
