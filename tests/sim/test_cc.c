@@ -114,7 +114,6 @@ static void shares(const char *cc)
 	double r[2], jain;
 
 	conf.nflows = 2;
-	flows[1].start = 100 * NST_MS;
 	measure(cc, 30 * NST_SEC, 60 * NST_SEC, r);
 	jain =
 	    (r[0] + r[1]) * (r[0] + r[1]) / (2 * (r[0] * r[0] + r[1] * r[1]));
