@@ -99,7 +99,8 @@ def main():
         with open(os.path.join(TOP, TABLE), "w") as f:
             f.write(table())
     wrong = list(faults())
-    print("\n".join(wrong))
+    for line in wrong:
+        print(line)
     return bool(wrong)
 
 
