@@ -331,6 +331,22 @@ Test(misc, twenty_thousand_connections_leave_no_memory, .timeout = 120)
 	cr_assert_lt(w.te.live_bytes, before + 300000);
 }
 
+Test(misc, empty_rings_are_given_back)
+{
+	w_connect(&w, O_ALL);
+	w_write(&w, 1000);
+	EXPECT(&w, P | A, 1, 1, 1000);
+	w_in(&w, P | A, 1, 1001, 1000, 60000);
+	cr_assert_eq(w_read(&w, 1000), 1000);
+	w_after(&w, TCP_IDLE_FREE - NST_MS);
+	cr_assert(w.tp->snd.size && w.tp->rcv.size);
+	w_after(&w, 2 * NST_MS);
+	cr_assert(!w.tp->snd.size && !w.tp->rcv.size);
+	w_drain(&w);
+	w_write(&w, 1000); /* and taken again */
+	EXPECT(&w, P | A, 1001, 1001, 1000);
+}
+
 /* ---- an unresolved neighbour ---- */
 
 static uint32_t arps, syns;
