@@ -6,13 +6,15 @@
  */
 #include "netstack/tcp/tcp_priv.h"
 
+/* LINUX: the congestion window is looked at first. */
 static bool window_holds(const struct nst_tcp *tp)
 {
 	struct seq edge = seq_add(tp->snd_una, tp->snd_wnd);
 	int32_t usable = seq_diff(edge, tp->snd_nxt);
 	uint32_t next = u32_min(tcp_unsent(tp), tp->mss);
 
-	return next && (usable < 0 || (uint32_t)usable < next);
+	return next && tcp_in_flight(tp) < tp->cwnd &&
+	       (usable < 0 || (uint32_t)usable < next);
 }
 
 /* Everything left, the congestion window would have taken more, and the owner
@@ -45,11 +47,12 @@ void tcp_chrono_update(struct nst_tcp *tp)
 	c->since = tp->sk.st->now;
 }
 
-nst_time tcp_chrono_spent(const struct nst_tcp *tp, enum tcp_chrono_kind k)
+nst_time tcp_chrono_spent(const struct nst_tcp *tp, enum tcp_chrono_kind k,
+			  nst_time now)
 {
 	nst_time t = tp->chrono.spent[k];
 
 	if (tp->chrono.kind == k)
-		t += tp->sk.st->now - tp->chrono.since;
+		t += now - tp->chrono.since;
 	return t;
 }

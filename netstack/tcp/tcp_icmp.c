@@ -102,8 +102,11 @@ static void report(struct nst_tcp *tp, const struct icmp_err *e)
 	bool wants =
 	    e->dst.family == 6 ? tp->sk.opt.recverr6 : tp->sk.opt.recverr;
 
-	/* LINUX: in SYN-SENT any unreachable ends the attempt. */
-	if (tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD))) {
+	/* LINUX: any unreachable ends the attempt; but a child of Fast Open
+	 * that was accepted is as good as connected. */
+	if (tp->state == NST_TCP_SYN_SENT ||
+	    (tp->state == NST_TCP_SYN_RCVD &&
+	     (!tp->fo.pending || tp->acc_queued))) {
 		tcp_fail(tp, e->err);
 		return;
 	}
@@ -127,8 +130,11 @@ enum nst_err nst_tcp_soft_error(struct nst_tcp *tp, bool consume)
 static void conn_icmp(struct nst_tcp *tp, const struct icmp_err *e,
 		      struct seq seq)
 {
+	/* A SYN-ACK with data behind it is not acknowledged yet. */
+	struct seq una = tp->fo.pending ? tp->iss : tp->snd_una;
+
 	/* RFC 5927 4: otherwise it is old or a guess. */
-	if (seq_lt(seq, tp->snd_una) || seq_gt(seq, tp->snd_nxt)) {
+	if (seq_lt(seq, una) || seq_gt(seq, tp->snd_nxt)) {
 		TCP_COUNT(tp->sk.st, OutOfWindowIcmps);
 		return;
 	}

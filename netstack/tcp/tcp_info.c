@@ -80,11 +80,12 @@ static void info_rto(const struct nst_tcp *tp, nst_time now,
 		i->total_rto_time += now - tp->rto_stat.since;
 }
 
-static void info_limits(const struct nst_tcp *tp, struct nst_tcp_info *i)
+static void info_limits(const struct nst_tcp *tp, nst_time now,
+			struct nst_tcp_info *i)
 {
-	nst_time rwnd = tcp_chrono_spent(tp, TCP_CHRONO_RWND);
-	nst_time sndbuf = tcp_chrono_spent(tp, TCP_CHRONO_SNDBUF);
-	nst_time busy = tcp_chrono_spent(tp, TCP_CHRONO_BUSY);
+	nst_time rwnd = tcp_chrono_spent(tp, TCP_CHRONO_RWND, now);
+	nst_time sndbuf = tcp_chrono_spent(tp, TCP_CHRONO_SNDBUF, now);
+	nst_time busy = tcp_chrono_spent(tp, TCP_CHRONO_BUSY, now);
 
 	/* LINUX: held up is busy, too. */
 	i->busy_time = (uint64_t)(busy + rwnd + sndbuf);
@@ -125,7 +126,7 @@ void nst_tcp_info(const struct nst_tcp *tp, nst_time now,
 	info_times(tp, now, out);
 	info_congestion(tp, out);
 	info_rto(tp, now, out);
-	info_limits(tp, out);
+	info_limits(tp, now, out);
 	info_totals(tp, out);
 	tcp_ecn_info(tp, out);
 }

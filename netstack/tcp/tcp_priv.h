@@ -1135,7 +1135,8 @@ void tcp_simple_retransmit(struct nst_tcp *tp);
 
 /* ---- tcp_chrono.c ---- */
 void tcp_chrono_update(struct nst_tcp *tp); /* the epilogue's */
-nst_time tcp_chrono_spent(const struct nst_tcp *tp, enum tcp_chrono_kind k);
+nst_time tcp_chrono_spent(const struct nst_tcp *tp, enum tcp_chrono_kind k,
+			  nst_time now);
 
 /* ---- tcp_timer.c ---- */
 void tcp_timers_init(struct nst_tcp *tp);
