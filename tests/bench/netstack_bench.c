@@ -474,14 +474,38 @@ static void memory_states(void)
 	pair_fini(&p);
 }
 
-int main(void)
+static void all_timers(void)
 {
 	timers(1);
 	timers(1000);
 	timers(1000000);
-	bulk();
-	connections();
+}
+
+static void memory(void)
+{
 	memory_half_open();
 	memory_states();
-	return 0;
+}
+
+/* With a name: that part only. */
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} parts[] = {{"timers", all_timers},
+		     {"bulk", bulk},
+		     {"connections", connections},
+		     {"memory", memory}};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (argc > 1 && strcmp(argv[1], parts[i].name))
+			continue;
+		parts[i].run();
+		any = true;
+	}
+	if (!any)
+		fprintf(stderr, "netstack_bench: no part %s\n", argv[1]);
+	return !any;
 }
