@@ -37,8 +37,7 @@ bool nst_stack_check(const struct nst_stack *st);
  * INVAL: not a number or out of range; get: INVAL when cap is too small.
  */
 NST_MUST_CHECK enum nst_err nst_sysctl_set(struct nst_stack *st,
-					   const char *name,
-					   const char *value);
+					   const char *name, const char *value);
 NST_MUST_CHECK enum nst_err nst_sysctl_get(const struct nst_stack *st,
 					   const char *name, char *out,
 					   size_t cap);

@@ -97,7 +97,7 @@ struct tcp_out_hdr {
 	uint16_t mss; /* 0: no option */
 	uint32_t tsval, tsecr;
 	struct tcp_range sack[TCP_SACK_BLOCKS_MAX];
-	struct tcp_fo_cookie fo; /* left out where it has no room */
+	struct tcp_fo_cookie fo;      /* left out where it has no room */
 	struct tcp_accecn_opt accecn; /* sent as kind 174 */
 };
 

@@ -22,7 +22,7 @@ static const struct spec specs[] = {
 #define SPECS (sizeof(specs) / sizeof(specs[0]))
 
 static socklen_t fill(const struct spec *sp, uint16_t port,
-                      struct sockaddr_storage *out)
+		      struct sockaddr_storage *out)
 {
 	struct sockaddr_in *a = (void *)out;
 	struct sockaddr_in6 *b = (void *)out;
@@ -48,7 +48,7 @@ static int bound(const struct spec *sp, int type, uint16_t *port, int flags)
 
 	if (sp->family == AF_INET6)
 		setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &sp->v6only,
-		           sizeof(int));
+			   sizeof(int));
 	if (flags & 1)
 		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (flags & 2)

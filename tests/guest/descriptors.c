@@ -86,8 +86,10 @@ static void send_fd(int via, int fd)
 		char b[CMSG_SPACE(sizeof(int))];
 	} u = {.h = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
 	struct iovec v = {(char *)"f", 1};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b,
-	                   .msg_controllen = sizeof(u.b)};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = u.b,
+			   .msg_controllen = sizeof(u.b)};
 
 	memcpy(CMSG_DATA(&u.h), &fd, sizeof(fd));
 	if (sendmsg(via, &m, 0) != 1)
@@ -102,8 +104,10 @@ static int recv_fd(int via)
 	} u;
 	char c;
 	struct iovec v = {&c, 1};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b,
-	                   .msg_controllen = sizeof(u.b)};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = u.b,
+			   .msg_controllen = sizeof(u.b)};
 	int fd = -1;
 
 	if (recvmsg(via, &m, 0) == 1 && m.msg_controllen)

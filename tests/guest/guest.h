@@ -64,8 +64,7 @@ UNUSED static void die(const char *what)
 
 UNUSED static struct sockaddr_in loopback(uint16_t port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET,
-	                        .sin_port = htons(port)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return a;
@@ -113,9 +112,9 @@ UNUSED static void show_poll(const char *key, int fd, short want, int ms)
 		short bit;
 		const char *name;
 	} names[] = {{POLLIN, " IN"},       {POLLOUT, " OUT"},
-	             {POLLERR, " ERR"},     {POLLHUP, " HUP"},
-	             {POLLRDHUP, " RDHUP"}, {POLLPRI, " PRI"},
-	             {POLLNVAL, " NVAL"}};
+		     {POLLERR, " ERR"},     {POLLHUP, " HUP"},
+		     {POLLRDHUP, " RDHUP"}, {POLLPRI, " PRI"},
+		     {POLLNVAL, " NVAL"}};
 	struct pollfd p = {fd, (short)(want | POLLRDHUP), 0};
 	int r = poll(&p, 1, ms);
 	size_t i;

@@ -25,23 +25,18 @@ static void look(const char *who, int fd)
 
 	if (fd < 0)
 		return;
-	snprintf(key, sizeof(key), "%s %s poll", current,
-	         who);
+	snprintf(key, sizeof(key), "%s %s poll", current, who);
 	show_poll(key, fd, POLLIN | POLLOUT, 0);
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	snprintf(key, sizeof(key), "%s %s recv", current,
-	         who);
+	snprintf(key, sizeof(key), "%s %s recv", current, who);
 	show(key, n);
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	snprintf(key, sizeof(key), "%s %s recv again", current,
-	         who);
+	snprintf(key, sizeof(key), "%s %s recv again", current, who);
 	show(key, n);
-	snprintf(key, sizeof(key), "%s %s error", current,
-	         who);
+	snprintf(key, sizeof(key), "%s %s error", current, who);
 	show_error(key, fd);
 	n = send(fd, "z", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	snprintf(key, sizeof(key), "%s %s send", current,
-	         who);
+	snprintf(key, sizeof(key), "%s %s send", current, who);
 	show(key, n);
 }
 
@@ -51,7 +46,7 @@ static void one(int first, int second, int data)
 
 	tcp_pair(p);
 	snprintf(current, sizeof(current), "%s-%s-%d", names[first],
-	         names[second], data);
+		 names[second], data);
 	if (data)
 		(void)!write(p[1], "data", 4);
 	if (data)
