@@ -48,13 +48,17 @@ void tcp_cc_start(struct nst_tcp *tp)
 
 /* ---- growth ---- */
 
-uint32_t tcp_cc_slow_start(struct nst_tcp *tp, uint32_t pkts)
+bool tcp_cc_slow_start(struct nst_tcp *tp, uint32_t *pkts)
 {
-	uint32_t cwnd = u32_min(tp->cwnd + pkts, tp->ssthresh);
+	uint32_t cwnd = u32_min(tp->cwnd + *pkts, tp->ssthresh);
 
-	pkts -= cwnd - tp->cwnd;
+	if (!tcp_cc_is_limited(tp))
+		return false;
+	if (!tcp_cc_in_slow_start(tp))
+		return true;
+	*pkts -= cwnd - tp->cwnd;
 	tp->cwnd = u32_min(cwnd, TCP_CWND_MAX);
-	return pkts;
+	return *pkts != 0;
 }
 
 void tcp_cc_grow(struct nst_tcp *tp, uint32_t per, uint32_t pkts)

@@ -18,8 +18,9 @@ static inline bool tcp_cc_in_slow_start(const struct nst_tcp *tp)
 	return tp->cwnd < tp->ssthresh;
 }
 /* RFC 5681 3.1 with what a stretched ACK covers counted in full (RFC 3465
- * without its limit); returns what is left for congestion avoidance. */
-uint32_t tcp_cc_slow_start(struct nst_tcp *tp, uint32_t pkts);
+ * without its limit). True: congestion avoidance goes on with what is left in
+ * *pkts; false: nothing is left, or the window was not used up. */
+bool tcp_cc_slow_start(struct nst_tcp *tp, uint32_t *pkts);
 /* One more segment for every `per` acknowledged ones. */
 void tcp_cc_grow(struct nst_tcp *tp, uint32_t per, uint32_t pkts);
 

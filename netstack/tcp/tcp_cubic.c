@@ -145,13 +145,8 @@ static void update(struct nst_tcp *tp, uint32_t pkts)
 
 static void cubic_cong_avoid(struct nst_tcp *tp, uint32_t pkts)
 {
-	if (!tcp_cc_is_limited(tp))
+	if (!tcp_cc_slow_start(tp, &pkts))
 		return;
-	if (tcp_cc_in_slow_start(tp)) {
-		pkts = tcp_cc_slow_start(tp, pkts);
-		if (!pkts)
-			return;
-	}
 	update(tp, pkts);
 	tcp_cc_grow(tp, tcp_cubic_of(tp)->per, pkts);
 }
@@ -163,7 +158,6 @@ static uint32_t cubic_ssthresh(struct nst_tcp *tp)
 	uint32_t cwnd = tp->cwnd;
 
 	c->epoch = 0;
-	c->hy.css_rounds = 0;
 	/* Fast convergence: a flow that lost ground again makes room. */
 	if (cwnd < c->w_max)
 		c->w_max = (uint32_t)((uint64_t)cwnd * (1024 + BETA) / 2048);
@@ -193,18 +187,25 @@ static void cubic_pkts_acked(struct nst_tcp *tp, uint32_t pkts, nst_time rtt,
 			     uint32_t in_flight)
 {
 	struct tcp_cubic_state *c = tcp_cubic_of(tp);
+	bool css = c->hy.css_rounds;
 
 	(void)pkts;
 	(void)in_flight;
 	if (rtt < 0)
 		return;
+	rtt = t_max(rtt, NST_US);
+	if (css) {
+		tcp_hystart_ack(tp, &c->hy, rtt, c->min_rtt);
+		if (tcp_cc_in_slow_start(tp))
+			c->epoch = 0; /* on with slow start, no curve yet */
+	}
 	/* LINUX: the first second after a recovery says little. */
 	if (c->epoch && tp->sk.st->now - c->epoch < NST_SEC)
 		return;
-	rtt = t_max(rtt, NST_US);
 	if (!c->min_rtt || rtt < c->min_rtt)
 		c->min_rtt = rtt;
-	tcp_hystart_ack(tp, &c->hy, rtt, c->min_rtt);
+	if (!css)
+		tcp_hystart_ack(tp, &c->hy, rtt, c->min_rtt);
 }
 
 const struct tcp_cc tcp_cubic = {

@@ -62,11 +62,6 @@ void tcp_handshake_start(struct nst_tcp *tp)
 	tcp_send_syn(tp);
 }
 
-static nst_time user_timeout(const struct nst_tcp *tp)
-{
-	return (nst_time)tp->conf.user_timeout_ms * NST_MS;
-}
-
 /* LINUX: the user timeout shortens waits from the first repetition on. */
 nst_time tcp_handshake_deadline(const struct nst_tcp *tp)
 {
@@ -76,8 +71,8 @@ nst_time tcp_handshake_deadline(const struct nst_tcp *tp)
 		return NST_NEVER;
 	if (tp->hs_soon)
 		at = t_min(at, tp->hs_soon);
-	if (user_timeout(tp) && tp->hs_timeouts && !passive(tp))
-		at = t_min(at, t_max(tp->rexmit_start + user_timeout(tp),
+	if (tcp_user_timeout(tp) && tp->hs_timeouts && !passive(tp))
+		at = t_min(at, t_max(tp->rexmit_start + tcp_user_timeout(tp),
 				     tp->hs_sent + TCP_TICK));
 	return at;
 }
@@ -93,8 +88,8 @@ static bool expired(const struct nst_tcp *tp)
 		return true;
 	if (!tp->hs_timeouts || passive(tp))
 		return false;
-	if (user_timeout(tp))
-		return waited >= user_timeout(tp);
+	if (tcp_user_timeout(tp))
+		return waited >= tcp_user_timeout(tp);
 	if (tp->state == NST_TCP_SYN_SENT)
 		n -= (uint32_t)TCP_CTL(tp, syn_linear_timeouts);
 	for (uint32_t i = 0; i <= n; i++) {

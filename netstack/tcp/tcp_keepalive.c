@@ -62,7 +62,7 @@ nst_time tcp_keep_deadline(const struct nst_tcp *tp)
 
 static bool dead(const struct nst_tcp *tp)
 {
-	nst_time user = (nst_time)tp->conf.user_timeout_ms * NST_MS;
+	nst_time user = tcp_user_timeout(tp);
 
 	/* RFC 5482: the user timeout replaces the count. */
 	if (user)

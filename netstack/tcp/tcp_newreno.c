@@ -12,14 +12,8 @@ static void reno_init(struct nst_tcp *tp)
 
 static void reno_cong_avoid(struct nst_tcp *tp, uint32_t pkts)
 {
-	if (!tcp_cc_is_limited(tp))
-		return;
-	if (tcp_cc_in_slow_start(tp)) {
-		pkts = tcp_cc_slow_start(tp, pkts);
-		if (!pkts)
-			return;
-	}
-	tcp_cc_grow(tp, tp->cwnd, pkts);
+	if (tcp_cc_slow_start(tp, &pkts))
+		tcp_cc_grow(tp, tp->cwnd, pkts);
 }
 
 /* RFC 5681 (4), with LINUX's window instead of FlightSize: the window is

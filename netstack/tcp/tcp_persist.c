@@ -22,18 +22,13 @@ static nst_time wait_for(const struct nst_tcp *tp, uint32_t backoff)
 	return t_min(t << u32_min(backoff, BACKOFF_MAX), tcp_rto_max(tp));
 }
 
-static nst_time user_timeout(const struct nst_tcp *tp)
-{
-	return (nst_time)tp->conf.user_timeout_ms * NST_MS;
-}
-
 /* LINUX: not beyond the user's time-out. */
 static void arm(struct nst_tcp *tp, uint32_t backoff)
 {
 	nst_time wait = wait_for(tp, backoff), left;
 
-	if (user_timeout(tp) && tp->probe_start) {
-		left = tp->probe_start + user_timeout(tp) - tp->sk.st->now;
+	if (tcp_user_timeout(tp) && tp->probe_start) {
+		left = tp->probe_start + tcp_user_timeout(tp) - tp->sk.st->now;
 		wait = t_min(wait, t_max(left, TCP_TIMEOUT_MIN));
 	}
 	tcp_rtx_set(tp, TCP_RTX_PERSIST, wait);
@@ -81,8 +76,8 @@ static bool exhausted(const struct nst_tcp *tp)
 	uint32_t max = (uint32_t)TCP_CTL(tp, retries2);
 	bool alive;
 
-	if (user_timeout(tp) && tp->probe_start &&
-	    tp->sk.st->now - tp->probe_start >= user_timeout(tp))
+	if (tcp_user_timeout(tp) && tp->probe_start &&
+	    tp->sk.st->now - tp->probe_start >= tcp_user_timeout(tp))
 		return true;
 	if (tp->orphan) {
 		alive = wait_for(tp, tp->backoff) < tcp_rto_max(tp);

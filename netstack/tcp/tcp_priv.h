@@ -520,6 +520,11 @@ static inline nst_time t_max(nst_time a, nst_time b)
 {
 	return a > b ? a : b;
 }
+/* TCP_USER_TIMEOUT, RFC 5482; 0: none. */
+static inline nst_time tcp_user_timeout(const struct nst_tcp *tp)
+{
+	return (nst_time)tp->conf.user_timeout_ms * NST_MS;
+}
 #define TCP_COUNT(st, name) ((st)->count.Tcp##name++)
 /* Setting of the stack: TCP_CTL(tp, retries2). */
 #define TCP_CTL(tp, name) ((tp)->sk.st->tcp->ctl.tcp_##name)

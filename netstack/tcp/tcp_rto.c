@@ -34,11 +34,6 @@ void tcp_rto_rearm(struct nst_tcp *tp)
 
 /* ---- giving up ---- */
 
-static nst_time user_timeout(const struct nst_tcp *tp)
-{
-	return (nst_time)tp->conf.user_timeout_ms * NST_MS;
-}
-
 /* LINUX: tcp_model_timeout: n + 1 waits that begin with the least RTO. */
 static nst_time model(const struct nst_tcp *tp, uint32_t n)
 {
@@ -75,7 +70,8 @@ static bool expired(const struct nst_tcp *tp)
 
 	if (tp->orphan)
 		n = tcp_orphan_limit(tp, tp->rto < tcp_rto_max(tp));
-	return lasted(tp, user_timeout(tp) ? user_timeout(tp) : model(tp, n));
+	return lasted(tp, tcp_user_timeout(tp) ? tcp_user_timeout(tp)
+					       : model(tp, n));
 }
 
 void tcp_give_up(struct nst_tcp *tp)
@@ -151,8 +147,8 @@ static void back_off(struct nst_tcp *tp)
 	}
 	tp->rto = t_min(tp->rto, tcp_rto_max(tp));
 	wait = tp->rto;
-	if (user_timeout(tp)) {
-		left = tp->rexmit_start + user_timeout(tp) - tp->sk.st->now;
+	if (tcp_user_timeout(tp)) {
+		left = tp->rexmit_start + tcp_user_timeout(tp) - tp->sk.st->now;
 		wait = left > 0 ? t_min(wait, left) : NST_MS;
 	}
 	tcp_rtx_set(tp, TCP_RTX_RTO, wait);
@@ -171,10 +167,10 @@ static bool probes_expired(const struct nst_tcp *tp)
 	nst_time start =
 	    tp->rexmit_start ? tp->rexmit_start : tcp_sent_at(tp, 0)->when;
 
-	if (user_timeout(tp)) {
-		if (now - start > user_timeout(tp))
+	if (tcp_user_timeout(tp)) {
+		if (now - start > tcp_user_timeout(tp))
 			return true;
-		limit = t_min(limit, user_timeout(tp));
+		limit = t_min(limit, tcp_user_timeout(tp));
 	}
 	return now - tp->last_ack_recv > limit && now - start > limit;
 }
