@@ -37,7 +37,7 @@
 
 #define DGRAM_RCVBUF_DEFAULT 212992 /* net.core.rmem_default */
 #define DGRAM_SNDBUF_DEFAULT 212992
-#define SOCK_BUF_MAX 212992  /* net.core.{r,w}mem_max: larger asks are cut */
+#define SOCK_BUF_MAX 4194304 /* LINUX 6.18: net.core.{r,w}mem_max cuts asks */
 #define SOCK_MIN_SNDBUF 4608 /* LINUX: 2 * TCP_SKB_MIN_TRUESIZE */
 #define SOCK_MIN_RCVBUF 2304
 #define TCP_RCVBUF_DEFAULT 131072 /* tcp_rmem[1] */
