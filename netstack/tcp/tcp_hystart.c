@@ -14,6 +14,12 @@
  * DEVIATION: within these rounds we grow as congestion avoidance does, because
  * LINUX sets ssthresh to the window at once, and programs and scripts look at
  * both; the taking back is RFC 9406's.
+ *
+ * DEVIATION: where packets overtake each other, the least RTT is that of one
+ * that did, and every round without such luck looks like a queue. So nothing
+ * is judged once reordering has been seen, and what was judged in the last
+ * five rounds is taken back; RFC 9406 leaves the end of slow start to losses
+ * then. LINUX stays at the window of that moment, often 30 segments.
  */
 #include "netstack/base/mem.h"
 #include "netstack/tcp/tcp_cc_priv.h"
@@ -45,6 +51,8 @@ static void end_slow_start(struct nst_tcp *tp, struct tcp_hystart *h)
 {
 	h->found = true;
 	h->exit_cwnd = tp->cwnd;
+	h->base_rtt = 0;
+	h->css_rounds = CSS_ROUNDS;
 	tp->ssthresh = tp->cwnd;
 }
 
@@ -102,18 +110,23 @@ static void watch_delay(struct nst_tcp *tp, struct tcp_hystart *h, nst_time rtt,
 	tp->sk.st->count.TcpHystartDelayCwnd += tp->cwnd;
 	end_slow_start(tp, h);
 	h->base_rtt = h->curr_rtt;
-	h->css_rounds = CSS_ROUNDS;
 }
 
-/* RFC 9406 4.2, in CSS: was the end of slow start a mistake? */
+/* RFC 9406 4.2, in CSS: was the end of slow start a mistake? A recovery has a
+ * threshold of its own, which an undo takes back. */
 static void second_thoughts(struct nst_tcp *tp, struct tcp_hystart *h,
 			    nst_time rtt)
 {
+	bool lower;
+
+	if (tp->ca_state > TCP_CA_DISORDER)
+		return;
 	if (tp->ssthresh != h->exit_cwnd || tp->cwnd < h->exit_cwnd) {
 		h->css_rounds = 0; /* something else has set them since */
 		return;
 	}
-	if (!sample(h, rtt) || h->curr_rtt >= h->base_rtt)
+	lower = sample(h, rtt) && h->curr_rtt < h->base_rtt;
+	if (!lower && !tp->reord.seen)
 		return;
 	tp->ssthresh = TCP_SSTHRESH_INFINITE;
 	h->css_rounds = 0;
@@ -134,7 +147,7 @@ void tcp_hystart_ack(struct nst_tcp *tp, struct tcp_hystart *h, nst_time rtt,
 	}
 	if (h->css_rounds) {
 		second_thoughts(tp, h, rtt);
-	} else if (watching && tp->cwnd >= LOW_WINDOW) {
+	} else if (watching && tp->cwnd >= LOW_WINDOW && !tp->reord.seen) {
 		watch_train(tp, h, min_rtt);
 		watch_delay(tp, h, rtt, min_rtt);
 	}
