@@ -190,7 +190,8 @@ static ssize_t copy_file(struct call *c, int out, int in, off_t off,
 		ssize_t n = pread(in, buf,
 				  want < sizeof(buf) ? want : sizeof(buf),
 				  off + (off_t)done);
-		int more = n == (ssize_t)sizeof(buf) ? MSG_MORE : 0;
+		/* LINUX: so it is when the file ends early. */
+		int more = n > 0 && (size_t)n < want ? MSG_MORE : 0;
 
 		if (n > 0)
 			n = c->r->ifc.send(c->ud, out, buf, (size_t)n, more);
