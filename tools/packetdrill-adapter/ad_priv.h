@@ -67,6 +67,8 @@ struct world {
 	struct file **fds; /* by descriptor */
 	size_t nfds;
 	struct file *files; /* all of them */
+	bool mirror;        /* the host's settings are ours */
+	struct host_sysctl *host_sysctl; /* host_sysctl.c */
 };
 
 /* ---- world.c: lock, clock, sleep, wire ---- */
@@ -92,6 +94,10 @@ void env_init(struct world *w, uint64_t seed);
 /* ---- setup.c: the network, from flags ---- */
 int setup_world(const char *flags, struct world **out);
 void setup_free(struct world *w);
+
+/* ---- host_sysctl.c ---- */
+/* If w->mirror: takes over what has changed. */
+void host_sysctl_read(struct world *w);
 
 /* ---- files (file.c) ---- */
 

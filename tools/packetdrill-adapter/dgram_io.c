@@ -250,9 +250,10 @@ static ssize_t dgram_errqueue(struct file *f, struct msghdr *m)
 	d.ee.ee_info = e.info;
 	from.addr = e.offender;
 	len = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-	if (from.addr.family != 0)
-		memcpy(&d.offender, &ss,
-		       len = sockaddr_build(f->domain, &from, &ss));
+	if (from.addr.family != 0) {
+		len = sockaddr_build(f->domain, &from, &ss);
+		memcpy(&d.offender, &ss, len);
+	}
 	n = iov_copy_out(m, 0, e.data, e.bytes);
 	if (n < e.bytes)
 		m->msg_flags |= MSG_TRUNC;

@@ -92,6 +92,7 @@ int open_socket(struct world *w, int domain, int type, int proto)
 	rc = check_proto(domain, plain, proto);
 	if (rc < 0)
 		return rc;
+	host_sysctl_read(w);
 	f = file_new(w, plain == SOCK_STREAM ? FILE_TCP : FILE_DGRAM);
 	if (!f)
 		return -ENOMEM;

@@ -23,7 +23,7 @@
 #define WORD_MAX 256
 
 struct conf {
-	unsigned long seed, mtu, tso;
+	unsigned long seed, mtu, tso, hostsysctl;
 	bool local4, local6, remote4, remote6; /* some were named */
 };
 
@@ -127,6 +127,8 @@ static int early(struct conf *c, const char *name, const char *value)
 		return parse_number(value, 68, 65535, &c->mtu);
 	if (strcmp(name, "tso") == 0)
 		return parse_number(value, 0, 1, &c->tso);
+	if (strcmp(name, "hostsysctl") == 0)
+		return parse_number(value, 0, 1, &c->hostsysctl);
 	return 0;
 }
 
@@ -137,7 +139,7 @@ static int late(struct world *w, struct conf *c, const char *name,
 	int rc;
 
 	if (strcmp(name, "seed") == 0 || strcmp(name, "mtu") == 0 ||
-	    strcmp(name, "tso") == 0)
+	    strcmp(name, "tso") == 0 || strcmp(name, "hostsysctl") == 0)
 		return 0;
 	if (strcmp(name, "local") == 0) {
 		rc = add_local(w, value, &family);
@@ -228,6 +230,9 @@ int setup_world(const char *flags, struct world **out)
 		return -ENOMEM;
 	env_init(w, c.seed);
 	rc = add_stack(w, &c);
+	w->mirror = c.hostsysctl != 0;
+	if (rc == 0)
+		host_sysctl_read(w);
 	if (rc == 0)
 		rc = each_setting(flags, w, &c);
 	if (rc == 0)
@@ -251,6 +256,7 @@ void setup_free(struct world *w)
 		nst_stack_free(w->st);
 	world_drop_packets(w);
 	free(w->fds);
+	free(w->host_sysctl);
 	pthread_cond_destroy(&w->settled);
 	pthread_cond_destroy(&w->woken);
 	pthread_mutex_destroy(&w->lock);

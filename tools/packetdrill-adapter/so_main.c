@@ -14,7 +14,14 @@ void packetdrill_interface_init(const char *flags,
 void packetdrill_interface_init(const char *flags,
 				struct packetdrill_interface *out)
 {
-	if (pkt_netstack_backend(flags, out) == 0)
+	char all[4096];
+	int n = snprintf(all, sizeof(all), "hostsysctl=1,%s",
+			 flags ? flags : "");
+
+	/* Scripts set the host's settings: these are meant. */
+	if (n >= (int)sizeof(all))
+		errno = E2BIG;
+	else if (pkt_netstack_backend(all, out) == 0)
 		return;
 	fprintf(stderr, "packetdrill-adapter: flags '%s': %s\n",
 		flags ? flags : "", strerror(errno));

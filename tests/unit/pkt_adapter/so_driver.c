@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Loads the shared object as packetdrill does, finds the one symbol, and
- * takes a connection through a handshake. argv[1]: the file. Exit 0: it works.
+ * takes a connection through a handshake. Then, in a network namespace of its
+ * own, changes the host's settings, which the object shall take over. argv[1]:
+ * the file. Exit 0: it works.
  */
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +46,56 @@ static int drive(packetdrill_interface_init_t init)
 		   : fail("wrong bytes");
 }
 
+/* False: this process may not. */
+static bool set_host(const char *wmem)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_wmem", "w");
+	bool ok = f && fputs(wmem, f) >= 0;
+
+	if (f)
+		ok = fclose(f) == 0 && ok;
+	return ok;
+}
+
+static int new_sndbuf(struct packetdrill_interface *i)
+{
+	int fd = i->socket(i->userdata, AF_INET, SOCK_STREAM, 0), v = -1;
+	socklen_t len = sizeof(v);
+
+	if (fd < 0 || i->getsockopt(i->userdata, fd, SOL_SOCKET, SO_SNDBUF, &v,
+				    &len) != 0)
+		return -1;
+	return v;
+}
+
+static int mirror(packetdrill_interface_init_t init)
+{
+	struct packetdrill_interface a, b, c;
+
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	memset(&c, 0, sizeof(c));
+	if ((unshare(CLONE_NEWNET) != 0 &&
+	     unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) ||
+	    !set_host("4096 20000 4194304"))
+		return 0; /* cannot be tried here */
+	init("", &a);
+	init("net.ipv4.tcp_wmem=4096 25000 4194304", &b);
+	init("hostsysctl=0", &c);
+	if (new_sndbuf(&a) != 20000)
+		return fail("the host's setting was not taken over");
+	if (new_sndbuf(&b) != 25000)
+		return fail("a flag does not stand");
+	if (!set_host("4096 30000 4194304") || new_sndbuf(&a) != 30000)
+		return fail("a change was not seen");
+	if (new_sndbuf(&c) != 16384)
+		return fail("taken over although it was forbidden");
+	a.free(a.userdata);
+	b.free(b.userdata);
+	c.free(c.userdata);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	packetdrill_interface_init_t init;
@@ -57,5 +110,5 @@ int main(int argc, char **argv)
 	*(void **)&init = dlsym(so, "packetdrill_interface_init");
 	if (!init)
 		return fail("no symbol");
-	return drive(init);
+	return drive(init) != 0 ? 1 : mirror(init);
 }
