@@ -65,7 +65,8 @@ def run_unit(report, build, label):
     """Every criterion program of a build."""
     out = subprocess.run(["meson", "introspect", "--tests", build],
                          capture_output=True, text=True, check=True, cwd=TOP)
-    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=1",
+    env = dict(os.environ, CRITERION_JOBS="2",
+               ASAN_OPTIONS="detect_leaks=1:abort_on_error=1",
                LSAN_OPTIONS="print_suppressions=0:suppressions=" +
                os.path.join(TOP, "tests/unit/lsan.supp"),
                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
@@ -74,7 +75,7 @@ def run_unit(report, build, label):
         if not report.wants(name):
             continue
         start = time.monotonic()
-        r = host.run([*test["cmd"], "-j2"], timeout=UNIT_SECONDS, env=env)
+        r = host.run(test["cmd"], timeout=UNIT_SECONDS, env=env)
         text = (r.stdout + r.stderr).decode(errors="replace")
         counts = criterion_counts(text)
         took = time.monotonic() - start

@@ -312,33 +312,35 @@ Test(icmp, errors_become_what_linux_makes_of_them)
 	ipt_free(t);
 }
 
-Test(icmp, too_big_lowers_the_path_mtu)
+/* RFC 5927 7.2: that the flow may exist is not enough. IP tells, and believes
+ * only when the transport that knows the flow says so (dgram_err.c, tcp_icmp):
+ * netstack_base/test_dgram_err.c, netstack_tcp/test_misc.c. */
+Test(icmp, too_big_alone_does_not_lower_the_path_mtu)
 {
-	struct nst_addr far = test_addr("8.8.8.8");
+	static const char *const far[] = {"8.8.8.8", "8.8.8.8", "2001::8"};
 	struct ipt *t = ipt_new();
-	struct ip_path p;
-
-	/* About TCP: told, but believed only by tcp_icmp (RFC 5927 7.2): that
-	 * the flow exists is not enough. */
 	struct demux_node n = {.key = {.local = test_addr("10.1.0.1"),
-				       .remote = far,
+				       .remote = test_addr(far[0]),
 				       .lport = 0x1234,
 				       .rport = 80,
 				       .proto = IP_PROTO_TCP}};
+
 	cr_assert_eq(demux_insert(t->st->demux, &n), NST_OK);
 	error_in(t, 3, 4, 1400, 6);
 	demux_remove(t->st->demux, &n);
-	cr_assert_eq(t->nerr, 1);
-	cr_assert_eq(t->err[0].e.info, 1400);
-	cr_assert_eq(ip_path_find(t->st, &far, NULL, 0, false, &p), NST_OK);
-	cr_assert_eq(p.mtu, 1500);
 	error_in(t, 3, 4, 1400, 17);
-	cr_assert_eq(ip_path_find(t->st, &far, NULL, 0, false, &p), NST_OK);
-	cr_assert_eq(p.mtu, 1400);
 	error_in6(t, 2, 0, 1350, 17);
-	far = test_addr("2001::8");
-	cr_assert_eq(ip_path_find(t->st, &far, NULL, 0, false, &p), NST_OK);
-	cr_assert_eq(p.mtu, 1350);
+	cr_assert_eq(t->nerr, 3);
+	cr_assert_eq(t->err[0].e.info, 1400);
+	cr_assert_eq(t->err[2].e.info, 1350);
+	for (int i = 0; i < 3; i++) {
+		struct nst_addr a = test_addr(far[i]);
+		struct ip_path p;
+
+		cr_assert_eq(ip_path_find(t->st, &a, NULL, 0, false, &p),
+			     NST_OK);
+		cr_assert_eq(p.mtu, 1500);
+	}
 	ipt_free(t);
 }
 
