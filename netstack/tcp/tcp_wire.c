@@ -316,15 +316,16 @@ static void put_ts(const struct tcp_out_hdr *h, struct opt_out *o)
 /* RFC 9768 3.2.3; with all three counters, a NOP at the end. */
 static void put_accecn(const struct tcp_accecn_opt *a, struct opt_out *o)
 {
-	uint8_t raw[12] = {OPT_ACCECN1, (uint8_t)(2 + 3 * a->n)};
+	uint8_t n = a->n < TCP_ACCECN_FIELDS ? a->n : TCP_ACCECN_FIELDS;
+	uint8_t raw[12] = {OPT_ACCECN1, (uint8_t)(2 + 3 * n)};
 	uint8_t len = (uint8_t)(raw[1] & ~3u);
 
 	raw[11] = OPT_NOP;
-	for (uint8_t i = 0; i < a->n; i++) {
+	for (uint8_t i = 0; i < n; i++) {
 		raw[2 + 3 * i] = (uint8_t)(a->v[i] >> 16);
 		put16(raw + 3 + 3 * i, (uint16_t)a->v[i]);
 	}
-	if (a->n == TCP_ACCECN_FIELDS)
+	if (n == TCP_ACCECN_FIELDS)
 		len = sizeof(raw);
 	memcpy(o->p, raw, len);
 	o->p += len;
