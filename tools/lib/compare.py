@@ -2,7 +2,8 @@
 """Goodput over an impaired link: kernel, cordon, simulator. See tools/compare.
 
 Absolute figures depend on the link's settings only, as long as the machine
-keeps up; what counts is the ratio to the kernel within one run.
+keeps up; what counts is the ratio to the kernel within one run, of the medians
+over rounds with different seeds. docs/COMPARE.md explains and has figures.
 """
 
 import argparse
@@ -17,13 +18,15 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-CORDON = os.path.join(TOP, "build/sentry/cordon")
-SIM = os.path.join(TOP, "build/tests/sim/sim")
 BASE = "rate=100mbit,delay=25ms,limit=625000b"  # each way: 50 ms, one BDP
 LINKS = ["loss=0%", "loss=0.1%", "loss=1%", "loss=3%", "reorder=5%"]
 NS_A, NS_B = "cordon-cmp-a", "cordon-cmp-b"
 ADDR_A, ADDR_B, ADDR_C = "10.77.0.1", "10.77.0.2", "10.77.0.3"
 PORT = "5277"
+LEAST = {"cordon": 0.97, "simulator": 0.95}  # of the kernel's goodput
+MOST = {"simulator": 1.05}
+LEAST_JAIN = 0.95
+SETTLE = 30  # seconds before fairness counts
 
 
 def sh(*argv):
@@ -80,9 +83,13 @@ def running(argv, ready=None):
         p.wait()
 
 
+def cordon_program(args):
+    return os.path.join(args.build, "sentry/cordon")
+
+
 def client(args, cc, flows):
     return ["iperf3", "-c", ADDR_B, "-p", PORT, "-C", cc, "-J", "-P",
-            str(flows), "-t", str(args.seconds)]
+            str(flows), "-t", str(args.seconds), "-O", str(args.skip)]
 
 
 def streams(report):
@@ -93,7 +100,7 @@ def streams(report):
 
 def iperf(argv, args):
     r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       timeout=args.seconds * 3 + 60)
+                       timeout=(args.skip + args.seconds) * 3 + 60)
     try:
         report = json.loads(r.stdout)
     except ValueError:
@@ -111,15 +118,15 @@ def server():
 
 def kernel(args, cc, spec, flows):
     with device(NS_A, "cmpa", ADDR_A), device(NS_B, "cmpb", ADDR_B), \
-            running([CORDON, "bridge", "--netem", spec, "cmpa@" + NS_A,
+            running([cordon_program(args), "bridge", "--netem", spec, "cmpa@" + NS_A,
                      "cmpb@" + NS_B]), server():
         return iperf(inside(NS_A, *client(args, cc, flows)), args)
 
 
 def cordon(args, cc, spec, flows):
     with device(NS_B, "cmpc", ADDR_B), server():
-        run = [CORDON, "run", "--net", "tap:cmpc", "--ip", ADDR_C + "/24",
-               "--netem", spec, "--"]
+        run = [cordon_program(args), "run", "--net", "tap:cmpc", "--ip",
+               ADDR_C + "/24", "--netem", spec, "--"]
         return iperf(inside(NS_B, *run, *client(args, cc, flows)), args)
 
 
@@ -128,10 +135,12 @@ def simulator(args, cc, spec, flows):
     link, seed = spec[len(BASE) + 1:].split(",seed=")
     kind, share = link.split("=")
     bad = (["--loss", share] if kind == "loss" else ["--link", link])
-    r = subprocess.run([SIM, "--flows", str(flows), "--cc", cc, "--tso",
+    sim = os.path.join(args.build, "tests/sim/sim")
+    r = subprocess.run([sim, "--flows", str(flows), "--cc", cc, "--tso",
                         "--rate", "100mbit", "--delay", "50ms", "--queue",
                         "625000b", *bad, "--back", link, "--seed", seed,
-                        "--time", f"{args.seconds}s"],
+                        "--skip", f"{args.skip}s",
+                        "--time", f"{args.skip + args.seconds}s"],
                        stdout=subprocess.PIPE, check=True)
     report = json.loads(r.stdout)
     return [f["goodput_mbit"] * 1e6 for f in report["flows"]]
@@ -157,16 +166,29 @@ def measure(args, cc, link):
     return sums, fair
 
 
+def verdict(args, way, ratio, fairness):
+    """Within what is wanted? Against the kernel, and between the flows."""
+    if args.fair:
+        return "ok" if fairness >= LEAST_JAIN else "UNFAIR"
+    if ratio is None or way not in LEAST:
+        return ""
+    if ratio < LEAST[way]:
+        return "LESS"
+    return "MORE" if ratio > MOST.get(way, ratio) else "ok"
+
+
 def show(args, cc, link, sums, fair):
     base = statistics.median(sums["kernel"]) if "kernel" in sums else None
     for way in args.ways:
-        m = statistics.median(sums[way])
-        line = f"{cc:6} {link:12} {way:10} {m:8.2f} Mbit/s"
-        if base:
-            line += f" {m / base:6.3f}x"
+        m, j = statistics.median(sums[way]), statistics.median(fair[way])
+        ratio = m / base if base else None
+        line = f"{cc:6} {link:18} {way:10} {m:8.2f} Mbit/s"
+        line += f" {ratio:6.3f}x" if ratio else "        "
+        line += f" {verdict(args, way, ratio, j):6}"
         if args.fair:
-            line += f"  Jain {statistics.median(fair[way]):.3f}"
-        print(line + "   " + " ".join(f"{x:.1f}" for x in sums[way]))
+            line += f" Jain {j:.3f} of " + \
+                " ".join(f"{x:.3f}" for x in fair[way]) + ";"
+        print(line + " " + " ".join(f"{x:.1f}" for x in sums[way]))
     sys.stdout.flush()
 
 
@@ -175,16 +197,19 @@ def main():
     p.add_argument("--cc", default="cubic,bbr")
     p.add_argument("--links", nargs="+", default=LINKS)
     p.add_argument("--ways", default="kernel,cordon,simulator")
-    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=int, default=20)
+    p.add_argument("--skip", type=int, default=None,
+                   help="seconds that do not count (0; --fair: 30)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--fair", action="store_true",
-                   help="two flows; 30 s unless --seconds says otherwise")
+                   help="two flows, and Jain's index after the first 30 s")
+    p.add_argument("--build", default=os.path.join(TOP, "build"))
     p.add_argument("--json")
     args = p.parse_args()
     args.ways = args.ways.split(",")
-    if args.fair and "--seconds" not in sys.argv:
-        args.seconds = 60
+    if args.skip is None:
+        args.skip = SETTLE if args.fair else 0
     if args.fair and "--links" not in sys.argv:
         args.links = ["loss=0%"]
     results = {}
