@@ -13,7 +13,7 @@
 struct nic;         /* ip/nic.h */
 struct ip_layer;    /* ip/ip_layer.h: NICs, addresses, routes, neighbours,
 		       reassembly, PMTU cache, ICMP rate limits */
-struct tcp_layer;   /* tcp/tcp_priv.h: secrets, request and TIME-WAIT pools */
+struct tcp_layer;   /* tcp/tcp_ep.h: secrets, request and TIME-WAIT pools */
 struct dgram_layer; /* dgram/dgram_priv.h */
 
 struct nst_stack {
