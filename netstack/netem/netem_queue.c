@@ -30,7 +30,7 @@ static bool grow(struct netem *nm)
 	v = nm->env->alloc(nm->env->ctx, cap * sizeof(*v));
 	if (!v)
 		return false;
-	for (uint32_t i = 0; i < q->n; i++)
+	for (uint32_t i = 0; q->cap && i < q->n; i++)
 		v[i] = q->v[(q->head + i) % q->cap];
 	if (q->v)
 		nm->env->free(nm->env->ctx, q->v, q->cap * sizeof(*v));

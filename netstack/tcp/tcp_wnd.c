@@ -229,8 +229,8 @@ static uint32_t whole_segments(const struct nst_tcp *tp, uint32_t space,
 {
 	uint32_t wnd = (uint32_t)seq_diff(tp->rcv_adv, tp->rcv_wup);
 
-	if ((space >= mss && wnd <= space - mss) || wnd > space)
-		return space - space % mss;
+	if (wnd > space || space - wnd >= mss)
+		return space - (mss ? space % mss : 0);
 	if (mss == full && space > wnd + full / 2)
 		return space;
 	return wnd;
@@ -248,7 +248,7 @@ uint32_t tcp_wnd_offer(const struct nst_tcp *tp)
 	uint32_t mss = u32_min(u32_max(tp->rcv_mss, 1), full);
 	bool shrink = may_shrink(tp);
 
-	if (mss < 1)
+	if (mss == 0)
 		return 0;
 	if (shrink || is_tight(tp, space))
 		space = scale_down(tp, space);

@@ -261,10 +261,11 @@ static const char *do_defaults(struct context *x, const char *path)
 {
 	struct context inner = {x->r, true, x->depth + 1};
 	char *text = arena_alloc(x->r->arena, MAX_FILE);
-	FILE *f = fopen(path, "r");
+	FILE *f;
 
 	if (inner.depth > 4)
 		return "files of commands go too deep";
+	f = fopen(path, "r");
 	if (f != NULL) {
 		size_t n = fread(text, 1, MAX_FILE - 1, f);
 

@@ -147,7 +147,7 @@ void packet_event(struct run *r, struct event *e);
 void packet_reset(struct run *r, struct sock *s);
 
 /* check.c: NULL, or what is wrong with the packet that left. */
-const char *check_packet(struct run *r, struct sock *s,
+const char *check_packet(struct run *r, struct sock *k,
 			 const struct packet *script,
 			 const struct packet *actual);
 /* Could `next` be the continuation of `prev`?  NULL or what is wrong. */
