@@ -51,6 +51,7 @@ enum nst_opt {
 	NST_IP_MULTICAST_LOOP,
 	NST_IP_MULTICAST_IF, /* ifindex */
 	NST_IP_BIND_ADDRESS_NO_PORT,
+	NST_IP_LOCAL_PORT_RANGE, /* lowest | highest << 16; 0: no bound */
 	/* IPv6 */
 	NST_IPV6_V6ONLY,
 	NST_IPV6_UNICAST_HOPS, /* -1: default */

@@ -12,11 +12,6 @@
 #include "netstack/base/addr.h"
 #include "netstack/base/ports_priv.h"
 
-/* Both even numbers of ports: parity is kept when the range wraps. */
-#define EPHEMERAL_N (LIMIT_EPHEMERAL_HIGH - LIMIT_EPHEMERAL_LOW + 1)
-_Static_assert(EPHEMERAL_N % 2 == 0 && LIMIT_EPHEMERAL_LOW % 2 == 0,
-	       "ephemeral range");
-
 /* Candidates of one parity that are tried before a search goes through all. */
 #define PICK_TRIES 64
 
@@ -24,19 +19,35 @@ struct range {
 	uint32_t low, n;
 };
 
-static struct range range_of(uint8_t kind)
+/* LINUX: IP_LOCAL_PORT_RANGE narrows the range; a bound outside of it is
+ * none. */
+static struct range range_of(const struct nst_sock *s)
 {
-	if (kind == SOCK_K_PING)
+	uint32_t low = LIMIT_EPHEMERAL_LOW, high = LIMIT_EPHEMERAL_HIGH;
+	uint32_t from = s->opt.port_range & 0xffff;
+	uint32_t to = s->opt.port_range >> 16;
+
+	if (s->kind == SOCK_K_PING)
 		return (struct range){1, 65535};
-	return (struct range){LIMIT_EPHEMERAL_LOW, EPHEMERAL_N};
+	if (from < low || from > high)
+		from = low;
+	if (to < low || to > high)
+		to = high;
+	return (struct range){from, to - from + 1};
 }
 
-/* i-th of n candidates, those of parity `first` before the others. */
-static uint16_t candidate(const struct range *r, uint32_t start, uint32_t i,
-			  uint32_t first)
+/* How many ports of the range are an even (parity 0) or odd number above the
+ * lowest. */
+static uint32_t of_parity(const struct range *r, uint32_t parity)
 {
-	uint32_t half = r->n / 2, parity = i < half ? first : 1 - first;
-	uint32_t k = (start / 2 + i % half) % half;
+	return (r->n + 1 - parity) / 2;
+}
+
+/* i-th of these from `start` on, round and round. */
+static uint16_t candidate(const struct range *r, uint32_t start, uint32_t i,
+			  uint32_t parity)
+{
+	uint32_t k = (start + i) % of_parity(r, parity);
 
 	return (uint16_t)(r->low + 2 * k + parity);
 }
@@ -48,14 +59,17 @@ struct search {
 	const struct claim *c;
 	enum ports_rule rule;
 	struct range r;
-	uint32_t start, first;
+	uint32_t start;
 };
 
-static bool pick_among(const struct search *q, uint32_t from, uint32_t to,
+/* The first `most` of a parity. */
+static bool pick_among(const struct search *q, uint32_t parity, uint32_t most,
 		       uint16_t *port)
 {
-	for (uint32_t i = from; i < to; i++) {
-		*port = candidate(&q->r, q->start, i, q->first);
+	uint32_t n = of_parity(&q->r, parity);
+
+	for (uint32_t i = 0; i < n && i < most; i++) {
+		*port = candidate(&q->r, q->start, i, parity);
 		if (!ports_conflict(ports_bucket(q->p, q->s->kind, *port), q->c,
 				    q->s, q->rule))
 			return true;
@@ -70,15 +84,18 @@ static bool pick_among(const struct search *q, uint32_t from, uint32_t to,
 static bool pick(struct ports *p, struct nst_sock *s, const struct claim *c,
 		 enum ports_rule rule, uint16_t *port)
 {
-	struct search q = {p, s, c, rule, range_of(s->kind), 0, 1};
-	uint32_t half = q.r.n / 2;
+	struct search q = {p, s, c, rule, range_of(s), 0};
+	uint32_t random = nst_random32(p->env) % q.r.n;
+	uint32_t first = s->kind == SOCK_K_TCP ? 1 : random & 1;
 
-	q.start = nst_random32(p->env) % q.r.n;
-	if (s->kind != SOCK_K_TCP)
-		q.first = q.start & 1;
-	return pick_among(&q, 0, PICK_TRIES, port) ||
-	       pick_among(&q, half, half + PICK_TRIES, port) ||
-	       pick_among(&q, 0, 2 * half, port);
+	q.start = random / 2;
+	/* LINUX: of an odd number of ports, TCP leaves the last one out. */
+	if (s->kind == SOCK_K_TCP && q.r.n > 1)
+		q.r.n &= ~1u;
+	return pick_among(&q, first, PICK_TRIES, port) ||
+	       pick_among(&q, 1 - first, PICK_TRIES, port) ||
+	       pick_among(&q, first, UINT32_MAX, port) ||
+	       pick_among(&q, 1 - first, UINT32_MAX, port);
 }
 
 /* DEVIATION: Linux hands an automatic UDP port to a second SO_REUSEADDR socket
@@ -152,13 +169,15 @@ static bool connect_may_use(const struct chooser *c, uint16_t port)
 	return !n || (c->yields && c->yields(n));
 }
 
-/* Looks at n candidates of one parity, from the cursor + `from` on. Returns how
- * far the one that will do is from the cursor, or UINT32_MAX. */
+/* Looks at candidates [from, to) of one parity, counted from the cursor.
+ * Returns which will do, or UINT32_MAX. */
 static uint32_t scan(const struct chooser *c, uint32_t parity, uint32_t from,
-		     uint32_t n, uint16_t *port)
+		     uint32_t to, uint16_t *port)
 {
-	for (uint32_t i = from; i < from + n; i++) {
-		*port = candidate(&c->r, c->cursor * 2, i, parity);
+	uint32_t n = of_parity(&c->r, parity);
+
+	for (uint32_t i = from; i < to && i < n; i++) {
+		*port = candidate(&c->r, c->cursor, i, parity);
 		if (connect_may_use(c, *port))
 			return i;
 	}
@@ -172,14 +191,12 @@ static uint32_t scan(const struct chooser *c, uint32_t parity, uint32_t from,
  */
 static uint32_t scan_all(const struct chooser *c, uint16_t *port)
 {
-	const uint32_t half = c->r.n / 2;
-	const uint32_t look = half < PORTS_LOOK ? half : PORTS_LOOK;
 	uint32_t i = UINT32_MAX;
 
 	for (uint32_t parity = 0; parity < 2 && i == UINT32_MAX; parity++)
-		i = scan(c, parity, 0, look, port);
+		i = scan(c, parity, 0, PORTS_LOOK, port);
 	for (uint32_t parity = 0; parity < 2 && i == UINT32_MAX; parity++)
-		i = scan(c, parity, look, half - look, port);
+		i = scan(c, parity, PORTS_LOOK, UINT32_MAX, port);
 	return i;
 }
 
@@ -187,7 +204,7 @@ enum nst_err ports_bind_connect(struct ports *p, struct nst_sock *s,
 				const struct nst_sockaddr *to,
 				ports_yields_fn *yields)
 {
-	struct chooser c = {p, s, to, yields, range_of(s->kind), 0};
+	struct chooser c = {p, s, to, yields, range_of(s), 0};
 	uint32_t step, offset, *moved;
 	uint16_t port;
 
@@ -195,7 +212,7 @@ enum nst_err ports_bind_connect(struct ports *p, struct nst_sock *s,
 		return NST_E_INVAL;
 	offset = flow_offset(p, s, to);
 	moved = &p->moved[offset % PORTS_MOVED];
-	c.cursor = (offset / PORTS_MOVED + *moved) % (c.r.n / 2);
+	c.cursor = (offset / PORTS_MOVED + *moved) % c.r.n;
 	step = scan_all(&c, &port);
 	if (step == UINT32_MAX)
 		return NST_E_ADDRNOTAVAIL;

@@ -70,6 +70,8 @@ static const struct row rows[NST_OPT_COUNT] = {
     [NST_IP_MULTICAST_LOOP] = BOOL(mc_loop),
     [NST_IP_MULTICAST_IF] = {F_U32, R_NO_STREAM, AT(mc_if), 0, INT32_MAX},
     [NST_IP_BIND_ADDRESS_NO_PORT] = BOOL(bind_no_port),
+    [NST_IP_LOCAL_PORT_RANGE] = {F_U32, 0, AT(port_range), INT32_MIN,
+				 INT32_MAX},
     [NST_IPV6_V6ONLY] = {F_BOOL, R_UNBOUND, AT(v6only), 0, 0},
     [NST_IPV6_TCLASS] = {F_U8, 0, AT(tclass), 0, 0},
     [NST_IPV6_MULTICAST_HOPS] = {F_I16, 0, AT(mc_hops6), 0, 0},
@@ -260,6 +262,11 @@ enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v)
 	case NST_IP_MULTICAST_IF:
 	case NST_IPV6_MULTICAST_IF:
 		return set_mc_if(s, opt, v);
+	case NST_IP_LOCAL_PORT_RANGE:
+		if ((v & 0xffff) && (v >> 16 & 0xffff) &&
+		    (v & 0xffff) > (v >> 16 & 0xffff))
+			return NST_E_INVAL;
+		return set_by_row(s, opt, (int32_t)v);
 	case NST_IPV6_MTU:
 		/* LINUX: 0 lifts it; no smaller than IPv6 demands of links */
 		if (v && v < 1280)

@@ -40,6 +40,7 @@ struct sock_opts {
 	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute;
 	bool no_check, freebind, transparent, hdrincl, v6only;
 	bool bind_no_port;
+	uint32_t port_range; /* lowest | highest << 16; 0: no bound */
 	bool recvttl, recvtos, pktinfo, recverr, recvorigdst;
 	bool recvhoplimit, recvtclass, recvpktinfo6, recverr6, dontfrag6;
 	bool mc_loop, mc_loop6;

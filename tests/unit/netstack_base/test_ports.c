@@ -298,6 +298,59 @@ Test(ports, connect_shares_with_connect)
 	free(t);
 }
 
+static struct fake_tcp *ranged[16];
+static int nranged;
+
+static struct fake_tcp *ranged_new(uint32_t low, uint32_t high)
+{
+	struct fake_tcp *t = fake_tcp_new(&k, 4, NULL);
+
+	cr_assert_eq(nst_sock_set(&t->s, NST_IP_LOCAL_PORT_RANGE,
+				  (int64_t)low | (int64_t)high << 16, k.now),
+		     NST_OK);
+	ranged[nranged++] = t;
+	return t;
+}
+
+static uint16_t ranged_bind(uint32_t low, uint32_t high)
+{
+	struct fake_tcp *t = ranged_new(low, high);
+
+	if (kit_bind(&t->s, "127.0.0.1", 0) != NST_OK)
+		return 0;
+	return t->s.local.port;
+}
+
+static uint16_t ranged_connect(uint32_t low, uint32_t high)
+{
+	struct fake_tcp *t = ranged_new(low, high);
+
+	return connect_port(t, "10.1.1.1") == NST_OK ? t->s.local.port : 0;
+}
+
+/* Answers of Linux 6.18. */
+Test(ports, local_port_range)
+{
+	unsigned seen = 0;
+
+	cr_assert_eq(ranged_bind(40001, 40003), 40002);
+	cr_assert_eq(ranged_bind(40001, 40003), 40001);
+	cr_assert_eq(ranged_bind(40001, 40003), 0, "the last is left out");
+	cr_assert_eq(ranged_bind(50000, 50000), 50000);
+	cr_assert_eq(ranged_bind(50000, 50000), 0);
+	cr_assert_geq(ranged_bind(20000, 40010), LIMIT_EPHEMERAL_LOW);
+	cr_assert_geq(ranged_bind(60990, 0), 60990);
+	for (int i = 0; i < 3; i++) /* connect leaves none out */
+		seen |= 1u << (ranged_connect(45001, 45003) - 45001);
+	cr_assert_eq(seen, 7);
+	cr_assert_eq(ranged_connect(45001, 45003), 0);
+	cr_assert_eq(nst_sock_set(&ranged[0]->s, NST_IP_LOCAL_PORT_RANGE,
+				  5 | 4 << 16, k.now),
+		     NST_E_INVAL);
+	while (nranged)
+		fake_tcp_free(ranged[--nranged]);
+}
+
 /* ---- lookup ---- */
 
 static struct nst_sock *look(const char *dst, const char *src, uint32_t ifindex)
