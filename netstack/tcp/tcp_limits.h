@@ -52,9 +52,9 @@
 #define TCP_PIECE_COST 832u /* LINUX 6.18: truesize of an empty sk_buff */
 #define TCP_SKB_HEAD 640u   /* LINUX: most headers, and their buffer's tail */
 #define TCP_SKB_BYTES 256u  /* LINUX: sizeof(struct sk_buff), aligned */
-#define TCP_SND_LIMIT_MAX (4u << 20) /* tcp_wmem[2] */
-#define TCP_RCV_LIMIT_MAX (6u << 20) /* tcp_rmem[2] */
-#define TCP_SOCK_MIN_RCVBUF 2304u    /* SOCK_MIN_RCVBUF */
+#define TCP_SND_LIMIT_MAX (4u << 20)               /* tcp_wmem[2] */
+#define TCP_RCV_LIMIT_MAX (6u << 20)               /* tcp_rmem[2] */
+#define TCP_SOCK_MIN_RCVBUF 2304u                  /* SOCK_MIN_RCVBUF */
 #define TCP_CORE_RMEM_MAX ((uint32_t)SOCK_BUF_MAX) /* net.core.rmem_max */
 #define TCP_RMEM_RATIO 128 /* payload in 256 bytes, until one was seen */
 #define TCP_IDLE_FREE (2 * NST_SEC) /* an empty ring is given back */

@@ -187,9 +187,9 @@ static ssize_t copy_file(struct call *c, int out, int in, off_t off,
 
 	while (done < count) {
 		size_t want = count - done;
-		ssize_t n = pread(in, buf,
-				  want < sizeof(buf) ? want : sizeof(buf),
-				  off + (off_t)done);
+		ssize_t n =
+		    pread(in, buf, want < sizeof(buf) ? want : sizeof(buf),
+			  off + (off_t)done);
 		/* LINUX: so it is when the file ends early. */
 		int more = n > 0 && (size_t)n < want ? MSG_MORE : 0;
 
@@ -211,10 +211,10 @@ void call_sendfile(struct call *c)
 	if (!call_args(c, 4, 4) || c->err != NULL)
 		return;
 	call_begin(c);
-	call_end(c,
-		 c->r->conf->backend == BACKEND_KERNEL
-		     ? sendfile(out->live_fd, in->live_fd, &off, (size_t)count)
-		     : copy_file(c, out->live_fd, in->live_fd, off,
-				 (size_t)count),
-		 false);
+	call_end(
+	    c,
+	    c->r->conf->backend == BACKEND_KERNEL
+		? sendfile(out->live_fd, in->live_fd, &off, (size_t)count)
+		: copy_file(c, out->live_fd, in->live_fd, off, (size_t)count),
+	    false);
 }

@@ -17,61 +17,7 @@
 #define RETRIES_MIN (900 * NST_SEC)
 #define NOBODY_COMES (300 * NST_SEC)
 
-/* ---- the heap of the programs' timers ---- */
-
-static void heap_put(struct sim *s, uint32_t i, struct sim_end *e)
-{
-	s->heap[i] = e;
-	e->heap_i = i;
-}
-
-static void heap_fix(struct sim *s, uint32_t i)
-{
-	struct sim_end *e = s->heap[i];
-	uint32_t k;
-
-	for (; i > 1 && s->heap[i / 2]->wake > e->wake; i /= 2)
-		heap_put(s, i, s->heap[i / 2]);
-	while ((k = 2 * i) <= s->nheap) {
-		k += k < s->nheap && s->heap[k + 1]->wake < s->heap[k]->wake;
-		if (s->heap[k]->wake >= e->wake)
-			break;
-		heap_put(s, i, s->heap[k]);
-		i = k;
-	}
-	heap_put(s, i, e);
-}
-
-/* Earlier than what it is; later only after it has fired. */
-static void wake_at(struct sim_end *e, nst_time t)
-{
-	struct sim *s = e->flow->sim;
-
-	if (e->heap_i && e->wake <= t)
-		return;
-	e->wake = t;
-	if (!e->heap_i)
-		heap_put(s, ++s->nheap, e);
-	heap_fix(s, e->heap_i);
-}
-
-static struct sim_end *heap_pop(struct sim *s)
-{
-	struct sim_end *e = s->heap[1], *last = s->heap[s->nheap--];
-
-	e->heap_i = 0;
-	e->wake = NST_NEVER;
-	if (s->nheap) {
-		heap_put(s, 1, last);
-		heap_fix(s, 1);
-	}
-	return e;
-}
-
-nst_time app_next(const struct sim *s)
-{
-	return s->nheap ? s->heap[1]->wake : NST_NEVER;
-}
+/* ---- who has something to do ---- */
 
 static void mark(struct sim_end *e)
 {
@@ -109,7 +55,7 @@ static nst_time pause_up_to(struct sim_end *e, nst_time max)
 	return s->now + (nst_time)(testenv_rand(&s->rnd) % (uint64_t)max);
 }
 
-/* How much a slow reader may take now; 0: wake_at is set. */
+/* How much a slow reader may take now; 0: sim_wake_at was called. */
 static size_t allowance(struct sim_end *e, size_t have)
 {
 	const struct sim_flow_conf *c = e->flow->conf;
@@ -117,7 +63,7 @@ static size_t allowance(struct sim_end *e, size_t have)
 	uint32_t rate = c->read_rate[e->side];
 
 	if (s->now < e->reads_at) {
-		wake_at(e, e->reads_at);
+		sim_wake_at(e, e->reads_at);
 		return 0;
 	}
 	if (!rate || !have)
@@ -183,7 +129,7 @@ static bool may_write(struct sim_end *e)
 	if (c->ending == SIM_END_HALF && e->side == SIM_SERVER && !e->eof)
 		return false;
 	if (s->now < e->writes_at) {
-		wake_at(e, e->writes_at);
+		sim_wake_at(e, e->writes_at);
 		return false;
 	}
 	return e->sent < e->want;
@@ -463,7 +409,7 @@ static void stop_endless(struct sim_end *e)
 	if (s->now >= end)
 		e->want = e->sent;
 	else
-		wake_at(e, end);
+		sim_wake_at(e, end);
 }
 
 /* The client broke off before its handshake was over: nobody will come. */
@@ -474,7 +420,7 @@ static void stop_waiting(struct sim_end *e)
 	if (!e->lis || !f->end[SIM_CLIENT].gone)
 		return;
 	if (f->sim->now < f->end[SIM_CLIENT].left_at + NOBODY_COMES) {
-		wake_at(e, f->end[SIM_CLIENT].left_at + NOBODY_COMES);
+		sim_wake_at(e, f->end[SIM_CLIENT].left_at + NOBODY_COMES);
 		return;
 	}
 	nst_tcp_close(e->lis, f->sim->now);
@@ -511,7 +457,7 @@ static void turn(struct sim_end *e)
 void app_run(struct sim *s)
 {
 	while (s->nheap && s->heap[1]->wake <= s->now)
-		mark(heap_pop(s));
+		mark(sim_wake_pop(s));
 	while (s->dirty && !s->why[0]) {
 		struct sim_end *e = s->dirty;
 
@@ -538,9 +484,9 @@ static bool flow_init(struct sim *s, uint32_t i)
 		f->end[k].wake = NST_NEVER;
 		f->end[k].want = f->conf->bytes[k];
 		if (f->end[k].want == SIM_ENDLESS)
-			wake_at(&f->end[k], s->now + s->conf.duration);
+			sim_wake_at(&f->end[k], s->now + s->conf.duration);
 	}
-	wake_at(&f->end[SIM_CLIENT], s->now + f->conf->start);
+	sim_wake_at(&f->end[SIM_CLIENT], s->now + f->conf->start);
 	return start_server(f);
 }
 

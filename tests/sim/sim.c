@@ -61,7 +61,7 @@ void sim_free(struct sim *s)
 
 static nst_time next_time(const struct sim *s)
 {
-	nst_time t = t_min(net_next(s), app_next(s));
+	nst_time t = t_min(net_next(s), sim_wake_next(s));
 
 	return t_min(t, t_min(s->sample_at, s->progress_at));
 }

@@ -103,11 +103,16 @@ nst_time net_next(const struct sim *s);
 void net_run(struct sim *s); /* everything due at s->now */
 void net_check(struct sim_host *h);
 
+/* ---- wake.c: when programs run ---- */
+/* e runs at t; if it waits already, at the earlier of both. */
+void sim_wake_at(struct sim_end *e, nst_time t);
+nst_time sim_wake_next(const struct sim *s); /* NST_NEVER: nobody waits */
+struct sim_end *sim_wake_pop(struct sim *s); /* the next one; there is one */
+
 /* ---- app.c: the programs ---- */
 bool app_init(struct sim *s);
 void app_fini(struct sim *s);
 void app_event(struct testenv *te, void *user, uint32_t events);
-nst_time app_next(const struct sim *s);
 void app_run(struct sim *s); /* due timers, then whoever heard something */
 
 /* ---- oracle.c ---- */

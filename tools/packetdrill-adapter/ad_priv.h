@@ -66,8 +66,8 @@ struct world {
 	struct out_pkt *out, **out_tail;
 	struct file **fds; /* by descriptor */
 	size_t nfds;
-	struct file *files; /* all of them */
-	bool mirror;        /* the host's settings are ours */
+	struct file *files;              /* all of them */
+	bool mirror;                     /* the host's settings are ours */
 	struct host_sysctl *host_sysctl; /* host_sysctl.c */
 };
 

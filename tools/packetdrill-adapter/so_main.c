@@ -15,8 +15,8 @@ void packetdrill_interface_init(const char *flags,
 				struct packetdrill_interface *out)
 {
 	char all[4096];
-	int n = snprintf(all, sizeof(all), "hostsysctl=1,%s",
-			 flags ? flags : "");
+	int n =
+	    snprintf(all, sizeof(all), "hostsysctl=1,%s", flags ? flags : "");
 
 	/* Scripts set the host's settings: these are meant. */
 	if (n >= (int)sizeof(all))
