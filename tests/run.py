@@ -82,7 +82,8 @@ def run_unit(report, build, label):
         if label == "asan" and test["name"] in FIGURES_ONLY:
             continue
         start = time.monotonic()
-        r = host.run(test["cmd"], timeout=UNIT_SECONDS, env=env)
+        r = host.run(test["cmd"], timeout=UNIT_SECONDS, env=env,
+                     cwd=test["workdir"] or os.path.join(TOP, build))
         text = (r.stdout + r.stderr).decode(errors="replace")
         counts = criterion_counts(text)
         took = time.monotonic() - start
