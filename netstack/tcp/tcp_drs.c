@@ -51,6 +51,15 @@ void tcp_rcv_rtt_ts(struct nst_tcp *tp, const struct tcp_seg *seg)
 
 /* ---- the buffer ---- */
 
+static uint32_t most(const struct nst_tcp *tp)
+{
+	uint32_t max = tp->sk.st->tcp->ctl.tcp_rmem[2];
+
+	if (tp->rcv_rtt / 8 >= TCP_RCV_NEAR_RTT)
+		return max;
+	return u32_min(max, TCP_RCV_NEAR_MAX);
+}
+
 /* LINUX: tcp_rcvbuf_grow: twice, because news is a round trip old, and as
  * much again as the sender speeds up. */
 static void grow(struct nst_tcp *tp, uint32_t copied)
@@ -66,8 +75,7 @@ static void grow(struct nst_tcp *tp, uint32_t copied)
 	wnd += (uint32_t)seq_diff(tcp_ooo_end(tp), tp->rcv_nxt);
 	if (wnd > INT32_MAX)
 		wnd = INT32_MAX;
-	buf = u32_min(tcp_space_from_win(tp, (uint32_t)wnd),
-		      tp->sk.st->tcp->ctl.tcp_rmem[2]);
+	buf = u32_min(tcp_space_from_win(tp, (uint32_t)wnd), most(tp));
 	if (buf <= tp->sk.opt.rcvbuf)
 		return;
 	tp->sk.opt.rcvbuf = buf;

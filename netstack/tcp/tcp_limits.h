@@ -52,8 +52,12 @@
 #define TCP_PIECE_COST 832u /* LINUX 6.18: truesize of an empty sk_buff */
 #define TCP_SKB_HEAD 640u   /* LINUX: most headers, and their buffer's tail */
 #define TCP_SKB_BYTES 256u  /* LINUX: sizeof(struct sk_buff), aligned */
-#define TCP_SND_LIMIT_MAX (4u << 20)               /* tcp_wmem[2] */
-#define TCP_RCV_LIMIT_MAX (6u << 20)               /* tcp_rmem[2] */
+#define TCP_SND_LIMIT_MAX (4u << 20)  /* tcp_wmem[2] */
+#define TCP_RCV_LIMIT_MAX (32u << 20) /* tcp_rmem[2] */
+/* Without distance a larger buffer only leaves the caches. LINUX: 7.0 holds
+ * such flows back too (tcp_rcvbuf_low_rtt). */
+#define TCP_RCV_NEAR_RTT NST_MS
+#define TCP_RCV_NEAR_MAX (6u << 20)
 #define TCP_SOCK_MIN_RCVBUF 2304u                  /* SOCK_MIN_RCVBUF */
 #define TCP_CORE_RMEM_MAX ((uint32_t)SOCK_BUF_MAX) /* net.core.rmem_max */
 #define TCP_RMEM_RATIO 128 /* payload in 256 bytes, until one was seen */

@@ -104,8 +104,8 @@ Test(data, our_window_is_scaled)
 	w_connect(&w, O_WS);
 	w_in(&w, P | A, 1, 1, 1000, 65535);
 	s = EXPECT(&w, A, 1, 1001, 0);
-	cr_assert_geq((uint32_t)s.wnd << 7, 62000);
-	cr_assert_leq((uint32_t)s.wnd << 7, 65536 + 127);
+	cr_assert_geq((uint32_t)s.wnd << 10, 62000);
+	cr_assert_leq((uint32_t)s.wnd << 10, 65536 + 1023);
 }
 
 Test(data, persist)

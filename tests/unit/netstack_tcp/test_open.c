@@ -35,7 +35,7 @@ Test(open, syn_leaves_before_connect_returns)
 	s = EXPECT(&w, S, 0, 0, 0);
 	cr_assert_eq(s.mss, 1460);
 	cr_assert(s.ts && s.sack_perm);
-	cr_assert_eq(s.wscale, 7);
+	cr_assert_eq(s.wscale, 10);
 	cr_assert_eq(s.wnd, 64240);
 	ST(&w, SYN_SENT);
 }
@@ -185,7 +185,7 @@ Test(open, passive_all_options)
 	w_syn(&w, O_ALL);
 	s = EXPECT(&w, S | A, 0, 1, 0);
 	cr_assert(s.ts && s.sack_perm);
-	cr_assert_eq(s.wscale, 7);
+	cr_assert_eq(s.wscale, 10);
 	cr_assert_eq(s.mss, 1460);
 	w_in(&w, A, 1, 1, 0, 1000);
 	cr_assert_eq(nst_tcp_accept(w.lis, &w.tp), NST_OK);
