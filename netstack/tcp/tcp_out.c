@@ -171,9 +171,11 @@ static uint32_t choose(struct nst_tcp *tp, struct outp *o, uint32_t quota)
 	uint32_t len;
 	bool last;
 
-	if (!o->max_segs)
-		o->max_segs = tcp_tso_segs(tp, o->mss);
-	quota = u32_min(quota, o->max_segs);
+	if (tcp_unsent(tp) > o->mss) {
+		if (!o->max_segs)
+			o->max_segs = tcp_tso_segs(tp, o->mss);
+		quota = u32_min(quota, o->max_segs);
+	}
 	len = tcp_write_front(tp, quota * o->mss, &last);
 	if (!len || u32_min(len, o->mss) > usable(tp))
 		return 0;
