@@ -24,7 +24,7 @@ nst_time tcp_pace_delay(const struct nst_tcp *tp)
 {
 	nst_time d = tp->pace.next - tp->sk.st->now;
 
-	return tp->pace.needed && d > 0 ? d : 0;
+	return d > 0 ? d : 0;
 }
 
 void tcp_rtx_set(struct nst_tcp *tp, enum tcp_rtx_what what, nst_time wait)
