@@ -113,6 +113,9 @@ bool tcp_pace_needed(const struct nst_tcp *tp);
 void tcp_pace_update(struct nst_tcp *tp); /* rate from window and RTT */
 /* Must the next packet wait? Then the pacing timer is wanted. */
 bool tcp_pace_wait(struct nst_tcp *tp);
+/* At the start of output: if it waited and the time has passed, what leaves
+ * during this event makes it good. */
+void tcp_pace_late(struct nst_tcp *tp);
 /* A packet leaves now, with so many bytes of payload. */
 void tcp_pace_sent(struct nst_tcp *tp, uint32_t bytes);
 nst_time tcp_pace_deadline(const struct nst_tcp *tp);

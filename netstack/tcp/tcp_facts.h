@@ -218,6 +218,7 @@ struct tcp_writing {
 struct tcp_pace {
 	uint64_t rate; /* bytes/s by the congestion control; 0: unknown */
 	nst_time next; /* earliest departure of the next packet */
+	nst_time late_at; /* when its timer was late */
 	bool needed;   /* the congestion control wants pacing */
 	bool blocked;  /* output waits for `next` */
 };

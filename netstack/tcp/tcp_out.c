@@ -255,6 +255,7 @@ void tcp_output(struct nst_tcp *tp)
 	enum tcp_mtup_verdict probe;
 	bool sent = false;
 
+	tcp_pace_late(tp);
 	/* Retransmissions may be what waits. */
 	tp->pace.blocked = tp->pace.blocked && tp->lost_out > tp->retrans_out;
 	if (!tcp_may_send(tp) || !tp->path_ok || tp->writing.hold)

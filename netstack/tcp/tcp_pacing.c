@@ -5,12 +5,17 @@
  * pacing timer goes on from there: never early, late by what the loop's timer
  * is late.
  *
- * Packets are paced when the congestion control wants it or SO_MAX_PACING_RATE
- * is set. The rate is always known: TCP_INFO shows it, and the size of
- * super-segments depends on it.
+ * DEVIATION: LINUX makes lateness good up to half of each packet's time, which
+ * is enough for timers of an interrupt. Ours runs when a scheduler lets a
+ * process run; on a busy machine that is milliseconds, and the rate would fall
+ * with them. So packets whose timer was late leave at once until the schedule
+ * is kept again; 4 ms and an eighth of the least RTT of it at most, for that
+ * much becomes a burst.
  */
 #include "netstack/tcp/tcp_priv.h"
 
+#define LATE_MIN (NST_MS / 2)
+#define LATE_MAX (4 * NST_MS)
 #define FIRST_SEGMENTS 10u /* LINUX: an initial window leaves at once */
 
 uint64_t tcp_pace_rate(const struct nst_tcp *tp)
@@ -55,24 +60,30 @@ bool tcp_pace_wait(struct nst_tcp *tp)
 	return true;
 }
 
+void tcp_pace_late(struct nst_tcp *tp)
+{
+	nst_time most = t_max(t_min(tp->min_rtt / 8, LATE_MAX), LATE_MIN);
+	struct tcp_pace *p = &tp->pace;
+	nst_time now = tp->sk.st->now;
+
+	if (!p->blocked || p->next >= now)
+		return;
+	p->next = t_max(p->next, now - most);
+	p->late_at = now;
+}
+
 void tcp_pace_sent(struct nst_tcp *tp, uint32_t bytes)
 {
 	struct tcp_pace *p = &tp->pace;
-	nst_time late = tp->sk.st->now - p->next, gap;
-	uint64_t rate;
+	nst_time now = tp->sk.st->now, late = t_max(now - p->next, 0), gap = 0;
+	uint64_t rate = tcp_pace_rate(tp);
 
-	if (late < 0)
-		late = 0;
-	p->next += late;
-	if (!bytes || tp->data_segs_out < FIRST_SEGMENTS ||
-	    !tcp_pace_needed(tp))
-		return;
-	rate = tcp_pace_rate(tp);
-	if (rate == UINT64_MAX)
-		return;
-	gap = (nst_time)((uint64_t)bytes * NST_SEC / (rate ? rate : 1));
-	/* LINUX: what a timer was late for is made good, up to a half. */
-	p->next += gap - t_min(gap / 2, late);
+	if (bytes && tp->data_segs_out >= FIRST_SEGMENTS &&
+	    tcp_pace_needed(tp) && rate != UINT64_MAX)
+		gap = (nst_time)((uint64_t)bytes * NST_SEC / (rate ? rate : 1));
+	if (p->late_at != now) /* LINUX: up to a half is made good */
+		p->next += late - t_min(gap / 2, late);
+	p->next += gap;
 }
 
 nst_time tcp_pace_deadline(const struct nst_tcp *tp)
@@ -82,6 +93,7 @@ nst_time tcp_pace_deadline(const struct nst_tcp *tp)
 
 void tcp_pace_fire(struct nst_tcp *tp)
 {
+	tcp_pace_late(tp);
 	tp->pace.blocked = false; /* tcp_finish goes on sending */
 	if (tp->lost_out > tp->retrans_out && tp->cwnd > tcp_in_flight(tp))
 		tcp_recovery_xmit(tp);
