@@ -55,7 +55,7 @@ static void pushed(struct nst_tcp *tp)
 /* New packing: the same memory means another window. */
 static void repack(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	uint32_t ratio = (seg->len << 8) / tcp_seg_truesize(seg);
+	uint32_t ratio = (tcp_seg_whole(seg) << 8) / tcp_seg_truesize(seg);
 	uint8_t old = tp->rmem.ratio;
 
 	tp->rmem.ratio = (uint8_t)u32_min(u32_max(ratio, 1), 255);
@@ -85,7 +85,8 @@ static bool twice(struct nst_tcp *tp, const struct tcp_seg *seg, uint32_t len,
 
 void tcp_ack_measure(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
-	uint32_t len = seg->pkt->gso_size ? seg->pkt->gso_size : seg->len;
+	uint32_t len =
+	    seg->pkt->gso_size ? seg->pkt->gso_size : tcp_seg_whole(seg);
 	uint32_t last = tp->last_seg;
 
 	if (!seg->len)
@@ -110,7 +111,7 @@ void tcp_ack_data_in(struct nst_tcp *tp, const struct tcp_seg *seg)
 	tcp_rcv_rtt_wnd(tp);
 	adapt(tp);
 	tp->last_data_recv = tp->sk.st->now;
-	if (seg->len >= 128)
+	if (tcp_seg_whole(seg) >= 128)
 		tcp_wnd_grow(tp, seg);
 }
 

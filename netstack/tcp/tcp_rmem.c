@@ -27,7 +27,7 @@ static uint32_t packet_bytes(const struct tcp_seg *seg)
 {
 	uint32_t ip = seg->in->src.family == 6 ? 40 : 20;
 
-	return ip + seg->hdr_bytes + seg->len;
+	return ip + seg->hdr_bytes + tcp_seg_whole(seg);
 }
 
 /* Memory of a head with room for `bytes` behind the headroom. */
@@ -43,7 +43,8 @@ static uint32_t head_size(uint32_t bytes)
 
 static bool is_super(const struct tcp_seg *seg)
 {
-	return seg->pkt && seg->pkt->gso_size && seg->len > seg->pkt->gso_size;
+	return seg->pkt && seg->pkt->gso_size &&
+	       tcp_seg_whole(seg) > seg->pkt->gso_size;
 }
 
 uint32_t tcp_seg_truesize(const struct tcp_seg *seg)
@@ -51,7 +52,7 @@ uint32_t tcp_seg_truesize(const struct tcp_seg *seg)
 	uint32_t bytes = packet_bytes(seg);
 
 	if (is_super(seg))
-		return SKB_DESC + 512 + round_up(seg->len, SKB_PAGE);
+		return SKB_DESC + 512 + round_up(tcp_seg_whole(seg), SKB_PAGE);
 	if (SKB_PAD + bytes < SKB_PAGE)
 		return SKB_DESC + head_size(bytes);
 	return SKB_DESC + SKB_PAGE +

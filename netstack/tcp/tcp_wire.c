@@ -204,6 +204,7 @@ void tcp_seg_trim_front(struct tcp_seg *seg, uint32_t n)
 		n = seg->len;
 	seg->data_off += n;
 	seg->len -= n;
+	seg->trimmed += n;
 	seg->seq = seq_add(seg->seq, n);
 }
 
@@ -218,7 +219,9 @@ void tcp_seg_trim_back(struct tcp_seg *seg, struct seq end)
 		seg->flags &= (uint8_t)~TCP_FIN;
 		over--;
 	}
-	seg->len -= over < seg->len ? over : seg->len;
+	over = over < seg->len ? over : seg->len;
+	seg->len -= over;
+	seg->trimmed += over;
 	seg->end = end;
 }
 

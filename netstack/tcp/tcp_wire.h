@@ -58,6 +58,7 @@ struct tcp_seg {
 	struct seq end;    /* seq + len, SYN and FIN counted */
 	uint32_t data_off; /* of the payload, counted from pkt's data */
 	uint32_t len;      /* payload bytes */
+	uint32_t trimmed;  /* payload bytes that were cut off */
 	uint16_t sport, dport;
 	uint16_t wnd; /* as on the wire, unscaled */
 	uint16_t up;
@@ -74,6 +75,12 @@ struct tcp_seg {
 	struct tcp_fo_cookie fo;
 	struct tcp_accecn_opt accecn;
 };
+
+/* Payload bytes as they came: what a segment costs and shows of the peer. */
+static inline uint32_t tcp_seg_whole(const struct tcp_seg *seg)
+{
+	return seg->len + seg->trimmed;
+}
 
 /* False: too short or data offset out of range. Linearises the header. Bad
  * options end option parsing (`*bad_opts`), as on Linux. */

@@ -171,10 +171,10 @@ void tcp_wnd_grow(struct nst_tcp *tp, const struct tcp_seg *seg)
 
 	if (most <= tp->rmem.ssthresh)
 		return;
-	step = grow_step(tp, seg->len, tcp_seg_truesize(seg));
+	step = grow_step(tp, tcp_seg_whole(seg), tcp_seg_truesize(seg));
 	if (!step)
 		return;
-	step = u32_max(step, 2 * seg->len);
+	step = u32_max(step, 2 * tcp_seg_whole(seg));
 	tp->rmem.ssthresh += u32_min(most - tp->rmem.ssthresh, step);
 	tp->quick |= 1;
 }
