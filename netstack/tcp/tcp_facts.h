@@ -216,11 +216,11 @@ struct tcp_writing {
 
 /* Departure times (tcp_pacing.c). S */
 struct tcp_pace {
-	uint64_t rate; /* bytes/s by the congestion control; 0: unknown */
-	nst_time next; /* earliest departure of the next packet */
+	uint64_t rate;    /* bytes/s by the congestion control; 0: unknown */
+	nst_time next;    /* earliest departure of the next packet */
 	nst_time late_at; /* when its timer was late */
-	bool needed;   /* the congestion control wants pacing */
-	bool blocked;  /* output waits for `next` */
+	bool needed;      /* the congestion control wants pacing */
+	bool blocked;     /* output waits for `next` */
 };
 
 /* What the receive queue costs, and the window that leaves (tcp_wnd.c). S */
