@@ -156,7 +156,7 @@ static uint32_t split_point(const struct nst_tcp *tp, const struct outp *o,
 {
 	uint32_t part;
 
-	if (urgent(tp))
+	if (!o->mss || urgent(tp)) /* a divisor must be sure */
 		return o->mss;
 	len = u32_min(len, usable(tp));
 	if (len / o->mss >= quota)
