@@ -31,32 +31,33 @@ struct nst_frag {
 };
 
 struct nst_pkt {
-	struct nst_pkt *next; /* for whoever owns the packet */
-	const struct nst_env *env;
-	uint8_t *head; /* start of the linear buffer */
-	uint32_t cap;  /* its size in bytes */
-	uint32_t room; /* of the bytes that were allocated with the struct */
-	uint32_t off;  /* first byte in use: head + off */
-	uint32_t len;  /* bytes in use in the linear buffer */
-	uint32_t frag_bytes;
-	struct nst_frag frag[NST_PKT_FRAGS];
-	uint8_t nfrags;
-	uint8_t csum;     /* enum nst_csum */
-	uint8_t gso;      /* enum nst_gso */
-	uint8_t l2_bcast; /* input: link-layer broadcast or multicast */
-	uint8_t gso_ace;  /* CWR is a digit (RFC 9768): in all segments;
+	struct nst_pkt *next;      /* R for whoever owns the packet */
+	const struct nst_env *env; /* R */
+	uint8_t *head;             /* R start of the linear buffer */
+	uint32_t cap;              /* R its size in bytes */
+	uint32_t room; /* R of the bytes that were allocated with the struct */
+	uint32_t off;  /* S first byte in use: head + off */
+	uint32_t len;  /* R bytes in use in the linear buffer */
+	uint32_t frag_bytes;                 /* R */
+	struct nst_frag frag[NST_PKT_FRAGS]; /* R */
+	uint8_t nfrags;                      /* R */
+	uint8_t csum;                        /* S enum nst_csum */
+	uint8_t gso;                         /* S enum nst_gso */
+	uint8_t l2_bcast; /* S input: link-layer broadcast or multicast */
+	uint8_t gso_ace;  /* S CWR is a digit (RFC 9768): in all segments;
 			     2: no link can do it */
-	uint16_t
-	    gso_size; /* payload bytes per segment; 0: not a super-segment */
+	/* Payload bytes per segment; 0: not a super-segment. S */
+	uint16_t gso_size;
 	/* Offsets from `head`; valid once the layer has been parsed or built.
-	 */
+	 * S */
 	uint16_t l3_off;
 	uint16_t l4_off;
-	uint16_t csum_start; /* PARTIAL: where summing starts */
-	uint16_t csum_off;   /* PARTIAL: offset of the field from csum_start */
-	uint32_t ifindex;    /* NIC it came in on or leaves by */
-	uint32_t flow;       /* opaque mark: who sent it (for captures) */
-	nst_time when;       /* input: arrival; output: departure */
+
+	uint16_t csum_start; /* S PARTIAL: where summing starts */
+	uint16_t csum_off;   /* S PARTIAL: offset of the field from there */
+	uint32_t ifindex;    /* S NIC it came in on or leaves by */
+	uint32_t flow;       /* S opaque mark: who sent it (for captures) */
+	nst_time when;       /* S input: arrival; output: departure */
 };
 
 /*

@@ -96,7 +96,8 @@ struct nst_addr {
 	uint32_t scope;
 };
 
-/* An address and a port in host order. For ping sockets the port is the id. */
+/* An address and a port in host order. For ping sockets the port is the id. S
+ */
 struct nst_sockaddr {
 	struct nst_addr addr;
 	uint16_t port;

@@ -38,10 +38,10 @@ struct leaf {
 };
 
 struct ports {
-	const struct nst_env *env;
-	uint8_t key[16];
-	uint32_t moved[PORTS_MOVED]; /* RFC 6056 3.3.4 */
-	struct leaf *leaf[PORT_KINDS][LEAVES];
+	const struct nst_env *env;             /* R */
+	uint8_t key[16];                       /* S */
+	uint32_t moved[PORTS_MOVED];           /* S RFC 6056 3.3.4 */
+	struct leaf *leaf[PORT_KINDS][LEAVES]; /* R from the buckets */
 };
 
 /* What a bind asks for or holds, as the rules of sharing see it. */

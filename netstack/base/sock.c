@@ -51,6 +51,7 @@ void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
 {
 	*s = (struct nst_sock){
 	    .st = st,
+	    .id = ++st->last_id,
 	    .user = user,
 	    .kind = kind,
 	    .family = family,

@@ -11,7 +11,7 @@
 
 struct nst_stack;
 
-/* A complete 4-tuple as one stack sees it; hashed with the stack's key. */
+/* A complete 4-tuple as one stack sees it; hashed with the stack's key. S */
 struct flow_key {
 	struct nst_addr local, remote;
 	uint16_t lport, rport;
@@ -36,6 +36,7 @@ enum sock_kind { SOCK_K_TCP, SOCK_K_UDP, SOCK_K_PING, SOCK_K_RAW };
 
 struct bind_bucket;
 
+/* What setsockopt set, or its defaults. S */
 struct sock_opts {
 	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute;
 	bool no_check, freebind, transparent, hdrincl, v6only;
@@ -59,22 +60,23 @@ struct sock_opts {
 };
 
 struct nst_sock {
-	struct nst_stack *st;
-	struct nst_sock *next, **pprev; /* all sockets of the stack */
-	void *user;
-	uint8_t kind;    /* enum sock_kind */
-	uint8_t family;  /* 4, 6 */
-	uint8_t proto;   /* IP protocol number */
-	bool bound_addr; /* explicit address: kept over disconnect */
-	bool bound_port; /* explicit port: kept over disconnect */
-	bool shut_rd, shut_wr;
-	enum nst_err error; /* SO_ERROR */
-	struct nst_sockaddr local;
-	struct nst_sockaddr remote; /* family 0: no peer */
-	struct demux_node conn;     /* in the demux while it has a peer */
-	struct bind_bucket *bucket; /* port reservation (ports.h) */
-	struct nst_sock *bind_next, **bind_pprev;
-	struct sock_opts opt;
+	struct nst_stack *st;           /* R */
+	struct nst_sock *next, **pprev; /* R all sockets of the stack */
+	void *user;                     /* R by the embedder */
+	uint64_t id;                    /* S unique in the stack, for good */
+	uint8_t kind;                   /* S enum sock_kind */
+	uint8_t family;                 /* S 4, 6 */
+	uint8_t proto;                  /* S IP protocol number */
+	bool bound_addr;                /* S explicit: kept over disconnect */
+	bool bound_port;                /* S explicit: kept over disconnect */
+	bool shut_rd, shut_wr;          /* S */
+	enum nst_err error;             /* S SO_ERROR */
+	struct nst_sockaddr local;      /* S */
+	struct nst_sockaddr remote;     /* S family 0: no peer */
+	struct demux_node conn;         /* R in the demux while it has a peer */
+	struct bind_bucket *bucket;     /* R port reservation (ports.h) */
+	struct nst_sock *bind_next, **bind_pprev; /* R */
+	struct sock_opts opt;                     /* S */
 };
 
 /* sock.c */

@@ -17,23 +17,25 @@ struct tcp_layer;   /* tcp/tcp_ep.h: secrets, request and TIME-WAIT pools */
 struct dgram_layer; /* dgram/dgram_priv.h */
 
 struct nst_stack {
-	const struct nst_env *env;
-	nst_time now; /* time of the event being run */
-	struct wheel *wheel;
-	struct demux *demux;
-	struct ports *ports;
-	struct nst_sock *socks;
-	size_t nsocks;
-	struct sock_cursor *cursor; /* sock.c: where nst_sock_at was */
-	struct ip_layer *ip;
-	struct tcp_layer *tcp;
-	struct dgram_layer *dgram;
-	struct nst_forwarder fwd;
-	struct nst_counters count;
-	uint8_t key[16]; /* for hashes of flows and ports */
-	/* Packets for ourselves, delivered by stack_settle(). */
-	struct nst_pkt *lo_head, **lo_tail;
-	uint32_t depth; /* entries under way: only the outermost settles */
+	const struct nst_env *env;  /* R */
+	nst_time now;               /* S time of the event being run */
+	struct wheel *wheel;        /* R */
+	struct demux *demux;        /* R */
+	struct ports *ports;        /* R from records of its own */
+	struct nst_sock *socks;     /* R */
+	size_t nsocks;              /* R */
+	uint64_t last_id;           /* S given to a socket or waiting SYN */
+	struct sock_cursor *cursor; /* R sock.c: where nst_sock_at was */
+	struct ip_layer *ip;        /* R from records of its own, as: */
+	struct tcp_layer *tcp;      /* R */
+	struct dgram_layer *dgram;  /* R */
+	struct nst_forwarder fwd;   /* R by the embedder */
+	struct nst_counters count;  /* R from `counters` of the message */
+	uint8_t key[16];            /* S for hashes of flows and ports */
+	/* Packets for ourselves, delivered when an entry ends. R from records
+	 * of their own */
+	struct nst_pkt *lo_head, **lo_tail; /* R */
+	uint32_t depth; /* D entries under way: only the outermost settles */
 };
 
 /*
