@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "sentry/bridge/bridge.h"
+#include "sentry/control/cli.h"
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
 
 static const char usage_text[] =
     "Usage: cordon run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n"
     "       cordon run --help\n"
+    "       cordon ps [--json]\n"
+    "       cordon pause|resume ID\n"
     "       cordon bridge [OPTIONS] TAP[@NETNS] TAP[@NETNS]\n"
     "       cordon --help | --version\n"
     "Runs an unmodified program with a TCP/IP stack of its own.\n";
@@ -53,14 +56,26 @@ static int finish_output(int code)
 	return EXIT_CORDON_FAILED;
 }
 
+/* argv[0] is the first word after the command; the exit code. */
+static const struct {
+	const char *word;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+    {"bridge", cordon_bridge},
+    {"pause", cordon_pause},
+    {"ps", cordon_ps},
+    {"resume", cordon_resume},
+};
+
 static int command(int argc, char **argv, int *term_signal)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(word, "run"))
 		return cordon_run(argc - 2, argv + 2, term_signal);
-	if (!strcmp(word, "bridge"))
-		return cordon_bridge(argc - 2, argv + 2);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(word, commands[i].word))
+			return commands[i].run(argc - 2, argv + 2);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
 		fputs(usage_text, stdout);
 		return 0;

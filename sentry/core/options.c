@@ -254,6 +254,18 @@ static int opt_netem(struct parse *p, const char *v)
 	return rc ? rc : take_netem(p, "netem", v, 1);
 }
 
+static int opt_name(struct parse *p, const char *v)
+{
+	if (!value_id_ok(v)) {
+		log_error("--name %s: not 1 to 32 letters, digits, _ . -, with "
+			  "neither . nor - in front",
+			  v);
+		return -EINVAL;
+	}
+	p->o->name = v;
+	return 0;
+}
+
 static int opt_log(struct parse *p, const char *v)
 {
 	return take_path("log", v, &p->o->log_path);
@@ -289,6 +301,7 @@ static const struct option_def {
     {"isolate", 0, SETS(isolate)},
     {"no-netns", 0, CLEARS(netns)},
     {"no-shim", 0, CLEARS(shim)},
+    {"name", 0, TAKES(opt_name)},
     {"pcap", 0, TAKES(opt_pcap)},
     {"log", 0, TAKES(opt_log)},
     {"verbose", 'v', SETS(verbose)},

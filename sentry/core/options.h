@@ -36,6 +36,7 @@ struct options {
 	bool host_loopback; /* --host-loopback: 10.0.2.2 is the host's lo */
 	bool verbose;       /* -v: a line per trap on stderr */
 	bool dry_run;       /* --dry-run: print the effective set-up, exit 0 */
+	const char *name;   /* --name ID of the sandbox; NULL: a random one */
 	const char *log_path;  /* --log FILE: where -v writes; NULL: stderr */
 	const char *pcap_path; /* --pcap FILE */
 	/* Addresses of eth0; defaults 10.0.2.15/24 and fd00::15/64. Any number

@@ -49,6 +49,9 @@ void options_usage(void)
 	    "AF_UNIX\n"
 	    "                           names of the host stay reachable)\n"
 	    "  --no-shim                without the preload library\n"
+	    "  --name ID                what `cordon ps` calls it (default: "
+	    "a\n"
+	    "                           random id)\n"
 	    "Output:\n"
 	    "  --pcap FILE              captures eth0 (pcapng)\n"
 	    "  -v, --verbose            a line per trapped call\n"
@@ -157,6 +160,8 @@ void options_show(const struct options *o)
 	printf("shim %s\n", o->shim ? "yes" : "no");
 	printf("netns %s\n", o->netns ? "yes" : "no");
 	printf("isolate %s\n", o->isolate ? "yes" : "no");
+	if (o->name)
+		printf("name %s\n", o->name);
 	if (o->pcap_path)
 		printf("pcap %s\n", o->pcap_path);
 	for (char **a = o->argv; a && *a; a++)

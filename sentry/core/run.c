@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "sentry/control/control.h"
 #include "sentry/core/errmap.h"
 #include "sentry/core/fds.h"
 #include "sentry/core/linger.h"
@@ -262,6 +263,8 @@ static int start_threads(struct run *r)
 		rc = -pthread_create(&r->loop_thread, NULL, loop_main,
 				     r->sb.loop);
 	r->loop_started = r->trapper_started && !rc;
+	if (r->loop_started)
+		rc = control_start(&r->sb);
 	if (rc)
 		log_error("cannot start threads: %s", strerror(-rc));
 	return rc;
@@ -289,6 +292,7 @@ static void take_apart(struct run *r)
 {
 	struct sandbox *sb = &r->sb;
 
+	control_stop(sb);
 	if (r->loop_started) {
 		loop_stop(sb->loop);
 		pthread_join(r->loop_thread, NULL);
@@ -314,7 +318,7 @@ static void take_apart(struct run *r)
 
 static int run_guest(struct run *r, int *term_signal)
 {
-	if (launch_guest(&r->sb, &r->guest))
+	if (control_open(&r->sb) || launch_guest(&r->sb, &r->guest))
 		return EXIT_CORDON_FAILED;
 	raise_nofile(&r->sb);
 	if (build(r) || launch_attach(r->guest) || start_threads(r) ||
@@ -342,6 +346,7 @@ static int run_parsed(struct run *r, int *term_signal)
 	take_apart(r);
 	if (r->guest)
 		launch_fini(r->guest);
+	control_free(&r->sb);
 	sandbox_fini(&r->sb);
 	return code;
 }

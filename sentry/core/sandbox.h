@@ -21,6 +21,8 @@ struct link;
 struct trapper;
 struct sock_table;
 struct capture;
+struct control;
+struct guest;
 
 struct sandbox {
 	pthread_mutex_t lock;
@@ -34,6 +36,8 @@ struct sandbox {
 	struct loop *loop;
 	struct trapper *trapper;
 	struct sock_table *socks;
+	struct control *control; /* its name and control socket, or NULL */
+	struct guest *guest;     /* the launcher's record of it, or NULL */
 	struct ep_owner *dirty, **dirty_tail;
 	bool settling;
 	bool unsettled;    /* the last settle gave up before it was quiet */

@@ -160,6 +160,17 @@ int value_publish(const char *text, struct opt_publish *out)
 	return 0;
 }
 
+bool value_id_ok(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.-";
+	size_t len = strlen(text);
+
+	return len > 0 && len < VALUE_ID_BYTES && *text != '.' &&
+	       *text != '-' && strspn(text, letters) == len;
+}
+
 bool value_addr_eq(const struct nst_addr *a, const struct nst_addr *b)
 {
 	return a->family == b->family &&

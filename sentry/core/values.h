@@ -11,6 +11,8 @@
 #include "sentry/core/options.h"
 
 #define VALUE_TEXT_BYTES 64
+/* An id with its NUL. */
+#define VALUE_ID_BYTES 33
 
 /* Decimal, no sign, lo..hi. */
 int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out);
@@ -22,6 +24,8 @@ int value_prefix(const char *text, struct nst_addr *out, uint8_t *len);
 int value_mac(const char *text, uint8_t out[6]);
 /* [HOSTADDR:]HOSTPORT:GUESTPORT[/tcp|/udp]; IPv6 addresses in brackets. */
 int value_publish(const char *text, struct opt_publish *out);
+/* A sandbox's id: 1 to 32 of A-Z a-z 0-9 _ . -, the first no dot or dash. */
+bool value_id_ok(const char *text);
 /* The n-th address of the prefix that `a` lies in; family 0 if it does not
  * exist or is `a` itself. n < 256. */
 struct nst_addr value_nth(const struct nst_addr *a, uint8_t len, uint8_t n);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sentry/control/control.h"
 #include "sentry/core/log.h"
 #include "sentry/launch/guest.h"
 
@@ -40,6 +41,7 @@ static int open_channels(struct launch_plan *p)
 
 	if (socketpair(AF_UNIX, type, 0, p->boot) ||
 	    socketpair(AF_UNIX, type, 0, p->ctl) ||
+	    socketpair(AF_UNIX, type, 0, p->freeze) ||
 	    setsockopt(p->boot[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof one))
 		return -errno;
 	p->sentry_pidfd = pidfd_open_raw(getpid());
@@ -67,6 +69,7 @@ static int prepare(struct guest *g, struct sandbox *sb)
 	p->gid = getegid();
 	p->sentry_pid = getpid();
 	p->dir = sb->dir;
+	p->place = control_place(sb);
 	randombytes_buf(&sb->magic, sizeof sb->magic);
 	p->magic = sb->magic;
 	rc = open_channels(p);
@@ -83,6 +86,7 @@ static void become_sentry(struct guest *g)
 	signal(SIGCHLD, SIG_DFL);
 	close_fd(&g->plan.boot[1]);
 	close_fd(&g->plan.ctl[1]);
+	close_fd(&g->plan.freeze[1]);
 	close_fd(&g->plan.sentry_pidfd);
 	inherited_shed();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -112,7 +116,9 @@ static struct guest *guest_alloc(struct sandbox *sb)
 	g->pidfd = g->sigfd = -1;
 	g->plan.boot[0] = g->plan.boot[1] = -1;
 	g->plan.ctl[0] = g->plan.ctl[1] = -1;
+	g->plan.freeze[0] = g->plan.freeze[1] = -1;
 	g->plan.sentry_pidfd = -1;
+	pthread_mutex_init(&g->freeze_lock, NULL);
 	return g;
 }
 
@@ -128,7 +134,7 @@ int launch_guest(struct sandbox *sb, struct guest **out)
 		log_error("out of memory");
 		return -ENOMEM;
 	}
-	*out = g;
+	*out = sb->guest = g;
 	take_signals(&g->plan);
 	sandbox_dir_name(sb);
 	rc = prepare(g, sb);
@@ -247,6 +253,8 @@ void launch_fini(struct guest *g)
 	/* The watcher's end of file: it kills, cleans up and exits. */
 	close_fd(&g->plan.ctl[0]);
 	close_fd(&g->plan.ctl[1]);
+	close_fd(&g->plan.freeze[0]);
+	close_fd(&g->plan.freeze[1]);
 	close_fd(&g->plan.sentry_pidfd);
 	close_fd(&g->pidfd);
 	close_fd(&g->sigfd);
@@ -255,5 +263,7 @@ void launch_fini(struct guest *g)
 	if (g->sb->dir[0])
 		reap_dir(g->sb->dir);
 	sandbox_dir_free(g->sb);
+	g->sb->guest = NULL;
+	pthread_mutex_destroy(&g->freeze_lock);
 	free(g);
 }

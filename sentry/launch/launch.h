@@ -8,7 +8,7 @@
  * the whole tree and removes the sandbox's directory when the sentry dies or
  * says so. The guest stays in the process group and session it was started in.
  *
- * All functions are for the main thread.
+ * All functions are for the main thread, but for those that pause.
  */
 #ifndef SENTRY_LAUNCH_LAUNCH_H
 #define SENTRY_LAUNCH_LAUNCH_H
@@ -41,6 +41,16 @@ int launch_wait(struct guest *g, void (*on_child_exit)(void *arg), void *arg,
 		int *term_signal);
 /* Kills what is left of the guest (its daemons) and waits until it is gone. */
 void launch_kill_rest(struct guest *g);
+/*
+ * Stops all of the guest's processes, with SIGSTOP, and those that they are
+ * just forking; continues those that were so stopped. The network goes on.
+ * Any thread. *n: how many processes. -EALREADY: it is paused, or is not;
+ * -ESRCH: it has ended; -EBUSY: it forks faster than it can be stopped, and
+ * runs on.
+ */
+int launch_pause(struct guest *g, unsigned *n);
+int launch_resume(struct guest *g, unsigned *n);
+bool launch_paused(const struct guest *g);
 /* After launch_wait: does a signal wait that asks cordon to end? (linger's
  * callback; arg is the guest.) */
 bool launch_signal_pending(void *arg);

@@ -6,6 +6,7 @@
  *
  * Sockets (SEQPACKET pairs, [0] is the sentry's end, close-on-exec):
  *   boot  sentry ↔ guest child: READY, GO, FAILED; end of file: it has exec'ed
+ *   freeze sentry ↔ watcher: pausing, each request answered
  *   ctl   sentry ↔ watcher: what became of processes; end of file: the other
  *         one is dead
  */
@@ -27,6 +28,9 @@ enum launch_msg_kind {
 	CTL_CHILD,      /* watcher: another process of the guest has exited */
 	CTL_KILL,       /* sentry: kill what is left, then answer CTL_GONE */
 	CTL_GONE,       /* watcher: no process is left */
+	FREEZE_STOP,    /* sentry: stop the guest; `step` numbers requests */
+	FREEZE_CONT,    /* sentry: continue what was stopped */
+	FREEZE_DONE,    /* watcher: value processes, or -errno */
 };
 
 enum launch_step {
@@ -42,16 +46,19 @@ struct launch_msg {
 	int32_t kind, step, value;
 };
 
+struct control_place;
+
 struct launch_plan {
 	const struct options *opt;
 	uint64_t magic;
-	int boot[2], ctl[2];
+	int boot[2], ctl[2], freeze[2];
 	int sentry_pidfd;
 	pid_t sentry_pid;
 	uid_t uid;
 	gid_t gid;
 	int ns_flags; /* CLONE_NEW* that the watcher has */
 	const char *dir;
+	const struct control_place *place; /* the control socket, or NULL */
 	sigset_t old_mask;
 	struct sigaction old_chld;
 };
@@ -61,6 +68,40 @@ void watcher_main(struct launch_plan *p) __attribute__((noreturn));
 
 /* ---- child.c, in the guest child ---- */
 void child_main(struct launch_plan *p, pid_t watcher) __attribute__((noreturn));
+
+/* ---- proc_tree.c ---- */
+/* A process below the caller. */
+struct proc {
+	pid_t pid, parent;
+	char state;               /* as in /proc/PID/stat */
+	unsigned depth;           /* 1: the caller's child; 0: not below it */
+	unsigned long long start; /* when it began: tells pids apart */
+};
+struct proc_list {
+	struct proc *p;
+	size_t n, room;
+};
+/* Every process below the caller, parents before their children. -errno. */
+int proc_tree(struct proc_list *l);
+/* Reads one process; false: it is gone. */
+bool proc_read(pid_t pid, struct proc *out);
+/* Is every thread of it stopped, or in the kernel until it stops? */
+bool proc_halted(pid_t pid);
+int proc_push(struct proc_list *l, const struct proc *p);
+void proc_list_free(struct proc_list *l);
+
+/* ---- freeze.c, in the watcher ---- */
+struct freezer {
+	bool on;
+	struct proc_list stopped; /* by us, parents first */
+};
+/* Processes stopped, or -errno as launch_pause. `first` is the guest's first
+ * process: that it continues is not news. */
+int freeze_stop(struct freezer *f, pid_t first);
+/* Continues them, children first: no parent sees a stopped child. */
+int freeze_cont(struct freezer *f, pid_t first);
+/* Has the freezer stopped it? */
+bool freeze_holds(const struct freezer *f, pid_t pid);
 
 /* ---- message.c ---- */
 void message_send(int fd, int kind, int step, int value);

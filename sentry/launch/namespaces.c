@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sentry/control/place.h"
 #include "sentry/core/log.h"
 
 /* As fork(2); glibc has no wrapper that takes flags and keeps the stack. */
@@ -104,6 +105,9 @@ static int do_mounts(const struct launch_plan *p)
 		return -errno;
 	if (p->opt->isolate && mount("proc", "/proc", "proc", flags, NULL))
 		rc = -errno;
+	/* What the guest cannot name it can neither call nor remove. */
+	if (!rc && p->place)
+		rc = control_place_cover(p->place);
 	return rc;
 }
 

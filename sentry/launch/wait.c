@@ -16,13 +16,23 @@
 /* How long the guest may take to continue by itself, after we did. */
 #define CONT_PATIENCE_MS 20
 
+/* What would continue only the first process of a paused guest is kept from
+ * it; what asks it to end continues all of it. */
+static void on_signal(struct guest *g, const struct signalfd_siginfo *si)
+{
+	if (g->exited || (si->ssi_signo == SIGCONT && launch_paused(g)))
+		return;
+	signals_forward(g->pidfd, si);
+	if (signals_asks_to_end(si))
+		pause_end_for_signal(g);
+}
+
 static void on_signals(struct guest *g)
 {
 	struct signalfd_siginfo si;
 
 	while (read(g->sigfd, &si, sizeof si) == (ssize_t)sizeof si)
-		if (!g->exited)
-			signals_forward(g->pidfd, &si);
+		on_signal(g, &si);
 }
 
 /*

@@ -18,25 +18,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sentry/control/place.h"
+
 struct watcher {
 	const struct launch_plan *plan;
-	int ctl, sigfd;
+	int ctl, freeze, sigfd;
 	pid_t guest;
 	bool in_pidns;
+	struct freezer freezer;
 };
 
 /* Everything but what it works with: a pipe that the guest closes must be seen
  * closed by its reader. */
 static void close_others(const struct watcher *w)
 {
-	const int keep[] = {w->ctl, w->sigfd, w->plan->sentry_pidfd};
+	const int keep[] = {w->ctl, w->freeze, w->sigfd, w->plan->sentry_pidfd};
 	int above = -1;
 
 	/* Gaps between the kept ones, in ascending order. */
 	for (;;) {
 		int next = INT_MAX;
 
-		for (size_t i = 0; i < 3; i++)
+		for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
 			if (keep[i] > above && keep[i] < next)
 				next = keep[i];
 		if (next > above + 1)
@@ -66,6 +69,10 @@ static void report(struct watcher *w, pid_t pid, int status)
 			message_send(w->ctl, CTL_CHILD, 0, 0);
 		return;
 	}
+	/* A pause is no stop of the guest's: the sentry goes on. */
+	if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP &&
+	    freeze_holds(&w->freezer, pid))
+		return;
 	if (WIFSTOPPED(status)) {
 		message_send(w->ctl, CTL_STOP, 0, WSTOPSIG(status));
 	} else if (WIFCONTINUED(status)) {
@@ -109,18 +116,36 @@ static bool obey(struct watcher *w)
 	return true;
 }
 
+/* One request for a pause or its end. */
+static void freeze(struct watcher *w)
+{
+	struct launch_msg m;
+	int rc;
+
+	if (message_recv(w->freeze, &m, NULL, false) != 1)
+		return;
+	if (m.kind == FREEZE_STOP)
+		rc = freeze_stop(&w->freezer, w->guest);
+	else
+		rc = freeze_cont(&w->freezer, w->guest);
+	message_send(w->freeze, FREEZE_DONE, m.step, rc);
+}
+
 static void watch(struct watcher *w)
 {
-	struct pollfd p[2] = {{.fd = w->ctl, .events = POLLIN},
-			      {.fd = w->sigfd, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = w->ctl, .events = POLLIN},
+			      {.fd = w->sigfd, .events = POLLIN},
+			      {.fd = w->freeze, .events = POLLIN}};
 
 	for (;;) {
-		if (poll(p, 2, -1) < 0)
+		if (poll(p, 3, -1) < 0)
 			continue;
 		if (p[1].revents)
 			report_children(w);
 		if (p[0].revents && !obey(w))
 			return;
+		if (p[2].revents)
+			freeze(w);
 	}
 }
 
@@ -144,12 +169,14 @@ static pid_t fork_guest(struct launch_plan *p)
 
 void watcher_main(struct launch_plan *p)
 {
-	struct watcher w = {.plan = p, .ctl = p->ctl[1]};
+	struct watcher w = {
+	    .plan = p, .ctl = p->ctl[1], .freeze = p->freeze[1]};
 
 	prctl(PR_SET_NAME, "cordon-watcher");
 	/* With these open, the death of the sentry would not be seen. */
 	close(p->boot[0]);
 	close(p->ctl[0]);
+	close(p->freeze[0]);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	w.in_pidns = (p->ns_flags & CLONE_NEWPID) != 0;
 	w.sigfd = child_signals();
@@ -166,5 +193,10 @@ void watcher_main(struct launch_plan *p)
 		watch(&w);
 	reap_all(w.in_pidns);
 	reap_dir(p->dir);
+	if (p->place) {
+		if (p->ns_flags & CLONE_NEWNS)
+			control_place_uncover(p->place);
+		control_place_remove(p->place);
+	}
 	_exit(0);
 }

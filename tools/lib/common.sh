@@ -65,7 +65,7 @@ need_packages() {
 
 # What building needs.
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libseccomp-dev
-	liburing-dev libsodium-dev libcriterion-dev libprotobuf-c-dev
+	libjson-c-dev liburing-dev libsodium-dev libcriterion-dev libprotobuf-c-dev
 	protobuf-c-compiler python3-minimal)
 # What the demonstration needs besides.
 packages_demo=(curl nginx-light tcpdump iproute2 python3-minimal)
