@@ -33,7 +33,9 @@ static bool res_scarce(int res)
 
 static void on_poll(struct loop_op *op, const struct completion *c)
 {
-	if (c->res < 0)
+	if (res_scarce(c->res))
+		op_retry(op); /* polls again: nothing is missed */
+	else if (c->res < 0)
 		op_end(op, c->res);
 	else
 		op_event(op, c->res, NULL, NULL);

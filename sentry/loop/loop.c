@@ -142,7 +142,7 @@ void loop_stop(struct loop *l)
 	errno = saved;
 }
 
-/* Keeps the poll on the eventfd in the kernel. */
+/* Keeps the poll on the eventfd in the kernel. Under the lock. */
 static void wake_arm(struct loop *l)
 {
 	struct io_uring_sqe *sqe;
@@ -200,9 +200,9 @@ static unsigned batch_run(struct loop *l)
 	if (l->hooks.batch_end)
 		l->hooks.batch_end(l->hooks.ctx);
 	batch_timers(l);
+	wake_arm(l);
 	l->hooks.unlock(l->hooks.ctx);
 	l->hooks.idle(l->hooks.ctx);
-	wake_arm(l);
 	return n;
 }
 
@@ -336,7 +336,6 @@ void loop_run(struct loop *l)
 	/* Timers are exact; the default slack is 50 us. */
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	atomic_store(&l->thread, (uintptr_t)pthread_self());
-	wake_arm(l);
 	while (!atomic_load(&l->stop))
 		turn(l);
 	cancel_all(l);

@@ -3,7 +3,8 @@
  * The bodies of struct loop and struct loop_op; only this folder includes it.
  *
  * Locks: what is marked "stack lock" is guarded by the hooks' lock; the ring is
- * touched by the loop thread only; atomics carry the sleep protocol (run.c).
+ * touched by the loop thread only, and requests are made under the lock;
+ * atomics carry the sleep protocol (run.c).
  */
 #ifndef SENTRY_LOOP_LOOP_PRIV_H
 #define SENTRY_LOOP_LOOP_PRIV_H
@@ -123,6 +124,8 @@ void ring_down(struct loop *l);
 int ring_adopt(struct loop *l);
 /* Submits when the queue is full; NULL: the kernel does not take any now. */
 struct io_uring_sqe *ring_sqe(struct loop *l);
+/* Any thread, stack lock: the kernel has taken every request made so far. */
+bool ring_all_taken(const struct loop *l);
 
 /* ---- bufs.c ---- */
 int bufs_up(struct loop *l);

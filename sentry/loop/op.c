@@ -48,11 +48,16 @@ static void fd_drop(struct loop *l, int fd)
 	close(fd);
 }
 
+/*
+ * The number is given back at once where it can be: who closes to make room
+ * needs it now. LINUX: a request takes its file when it is submitted and never
+ * looks at the number again; and a cancelled op is not submitted any more.
+ */
 static void fd_close(struct loop *l, int fd)
 {
 	if (fd < 0)
 		return;
-	if ((size_t)fd < l->nfds && l->fds[fd].ops)
+	if ((size_t)fd < l->nfds && l->fds[fd].ops && !ring_all_taken(l))
 		l->fds[fd].closing = true;
 	else
 		close(fd);
@@ -335,7 +340,7 @@ void loop_cancel(struct loop *l, struct loop_op *op)
 
 void loop_cancel_close(struct loop *l, struct loop_op *op, int fd)
 {
-	/* Marked first: cancelling may drop the last user of fd at once. */
+	/* Closed first: cancelling may drop the last user of fd at once. */
 	fd_close(l, fd);
 	loop_cancel(l, op);
 }

@@ -90,6 +90,14 @@ struct io_uring_sqe *ring_sqe(struct loop *l)
 	return io_uring_get_sqe(&l->ring);
 }
 
+bool ring_all_taken(const struct loop *l)
+{
+	const struct io_uring_sq *sq = &l->ring.sq;
+
+	/* LINUX: the head moves when a submission is over. */
+	return io_uring_smp_load_acquire(sq->khead) == sq->sqe_tail;
+}
+
 /* The first byte of the sysctl, or 0. */
 static char sysctl_io_uring_disabled(void)
 {

@@ -39,11 +39,18 @@ socklen_t backing_name_addr(int name_fd, struct sockaddr_un *un)
 	return sizeof *un;
 }
 
-static int room_for_one(const struct sandbox *sb)
+/* A descriptor that may last; what it names does not matter. */
+static int any_number(const struct sandbox *sb)
 {
 	int fd = fcntl(sb->dir_fd, F_DUPFD_CLOEXEC, 0);
 
-	fd = fds_lasting(sb, fd < 0 ? -errno : fd);
+	return fds_lasting(sb, fd < 0 ? -errno : fd);
+}
+
+static int room_for_one(const struct sandbox *sb)
+{
+	int fd = any_number(sb);
+
 	return fd < 0 ? fd : close(fd);
 }
 
@@ -188,6 +195,28 @@ static int accept_own(int listen_fd)
 	}
 }
 
+int backing_reserve(struct sock *s, bool two)
+{
+	int err;
+
+	if (s->spare_fd < 0)
+		s->spare_fd = any_number(s->sb);
+	if (s->spare_fd < 0) {
+		err = s->spare_fd;
+		s->spare_fd = -1;
+		return err;
+	}
+	err = two ? room_for_one(s->sb) : 0;
+	if (err < 0)
+		backing_unreserve(s);
+	return err;
+}
+
+void backing_unreserve(struct sock *s)
+{
+	close_fd(&s->spare_fd);
+}
+
 int backing_attach(struct sock *s, int guest_dup)
 {
 	struct sock_table *tb = s->sb->socks;
@@ -195,6 +224,7 @@ int backing_attach(struct sock *s, int guest_dup)
 	socklen_t len = backing_name_addr(tb->listen_name, &un);
 	int fd;
 
+	backing_unreserve(s);
 	if (connect(guest_dup, (struct sockaddr *)&un, len) < 0)
 		return -errno;
 	fd = fds_lasting(s->sb, accept_own(tb->listen_fd));

@@ -43,6 +43,8 @@ static void guest_end_connect(struct sock *s, int gfd)
 	struct sockaddr_un un;
 	socklen_t len = backing_back_addr(s, &un);
 
+	if (sock_make_room(s->sb, s->dg.back_name_fd))
+		len = backing_back_addr(s, &un);
 	s->dg.connected = connect(gfd, (struct sockaddr *)&un, len) == 0;
 }
 

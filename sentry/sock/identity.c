@@ -172,13 +172,34 @@ static bool is_probed(const struct sock *s)
 	return s->type != SOCK_STREAM || s->send_fd < 0;
 }
 
-/* No name to ask either (accepted, then reset), or both ways shut and the
- * kernel does not tell: looked for among the guest's descriptors. */
+/* No name to ask either (accepted, then reset; refused a connect when there
+ * was no descriptor for a name): looked for among the guest's descriptors. A
+ * parked call holds a dup. */
 static bool is_scanned(const struct sock *s)
 {
-	if (s->type != SOCK_STREAM || s->state != SOCK_CONNECTED)
+	if (s->type != SOCK_STREAM || s->parked)
 		return false;
 	return s->name_fd < 0 && s->send_fd < 0;
+}
+
+/* True when s turned out to be gone, and was closed. */
+static bool reap_one(struct sock *s)
+{
+	bool gone;
+
+	if (is_probed(s) && !backing_alive(s)) {
+		sock_close(s, true);
+		return true;
+	}
+	if (s->type != SOCK_STREAM || s->send_fd < 0)
+		return false;
+	if (s->state == SOCK_CONNECTING)
+		return stream_check_gone(s);
+	sock_get(s);
+	stream_pump(s);
+	gone = s->dead;
+	sock_put(s);
+	return gone;
 }
 
 /* A scan: the sockets to look for are marked unseen; each dup that is shown
@@ -190,33 +211,53 @@ static bool see(void *arg, int dup)
 
 	sandbox_lock(sb);
 	s = sock_of_guest_fd(sb, dup);
-	if (s)
+	if (s) {
 		s->unseen = 0;
+		backing_name_late(s, dup); /* there may be room for it now */
+	}
 	sandbox_unlock(sb);
 	return false;
 }
 
-static size_t probe_all(struct sandbox *sb)
+/* Looks whether s is gone, and closes it then: what gives no event, or, if
+ * `all`, also what the loop will be told but has not been yet. */
+static void look_after(struct sock *s, bool all)
+{
+	if (all && s->state != SOCK_LISTENING) {
+		(void)reap_one(s);
+		return;
+	}
+	if (is_probed(s) && !backing_alive(s))
+		sock_close(s, true);
+	else if (s->pipe.eof_from_guest && s->send_fd >= 0)
+		(void)stream_check_gone(s);
+	else if (s->state == SOCK_LISTENING)
+		listener_push(s);
+}
+
+/* Returns how many are left that only a scan finds. */
+static size_t probe_all(struct sandbox *sb, bool all)
 {
 	struct sock *s, *next;
 	size_t scanned = 0;
 
 	for (s = sock_next(sb, NULL); s; s = next) {
+		bool lost;
+
 		next = sock_next(sb, s);
-		if (is_probed(s) && !backing_alive(s)) {
-			sock_close(s, true);
-			/* Closing may take others along. */
-			next = sock_next(sb, NULL);
+		if (next)
+			sock_get(next);
+		sock_get(s);
+		look_after(s, all);
+		scanned += !s->dead && is_scanned(s);
+		sock_put(s);
+		if (!next)
 			continue;
-		}
-		if (s->pipe.eof_from_guest && s->send_fd >= 0 &&
-		    stream_check_gone(s)) {
+		/* Closing may take others along. */
+		lost = next->dead;
+		sock_put(next);
+		if (lost)
 			next = sock_next(sb, NULL);
-			continue;
-		}
-		if (s->state == SOCK_LISTENING)
-			listener_push(s);
-		scanned += is_scanned(s);
 	}
 	return scanned;
 }
@@ -229,7 +270,7 @@ bool sock_make_room(struct sandbox *sb, int err)
 
 	if ((err != -EMFILE && err != -ENFILE) || start < tb->room_next)
 		return false;
-	(void)probe_all(sb);
+	(void)probe_all(sb, true);
 	/* At most a tenth of the time, however many sockets there are. */
 	end = sandbox_now(sb);
 	tb->room_next = end + 10 * (end - start);
@@ -240,7 +281,9 @@ bool sock_make_room(struct sandbox *sb, int err)
  * a row have missed is gone. */
 #define UNSEEN_MAX 2
 
-static void close_unseen(struct sandbox *sb, bool mark)
+enum scan_step { MARK, UNMARK, CLOSE };
+
+static void scan_step(struct sandbox *sb, enum scan_step step)
 {
 	struct sock *s, *next;
 
@@ -248,8 +291,10 @@ static void close_unseen(struct sandbox *sb, bool mark)
 		next = sock_next(sb, s);
 		if (!is_scanned(s))
 			continue;
-		if (mark)
+		if (step == MARK)
 			s->unseen++;
+		else if (step == UNMARK)
+			s->unseen = 0;
 		else if (s->unseen >= UNSEEN_MAX)
 			sock_close(s, true);
 	}
@@ -276,21 +321,23 @@ static void give_back_memory(struct sandbox *sb)
 void sock_sweep(struct sandbox *sb, bool scan)
 {
 	size_t scanned;
+	bool whole;
 
 	if (!sb->socks)
 		return;
 	if (scan)
 		give_back_memory(sb);
 	sandbox_lock(sb);
-	scanned = probe_all(sb);
+	scanned = probe_all(sb, false);
 	if (scan && scanned)
-		close_unseen(sb, true);
+		scan_step(sb, MARK);
 	sandbox_unlock(sb);
 	if (!scan || !scanned)
 		return;
-	(void)guest_fd_scan(sb, see, sb, NULL, NULL);
+	/* A scan that was cut short has missed nothing for sure. */
+	whole = guest_fd_scan(sb, see, sb, NULL, NULL) == -ENOENT;
 	sandbox_lock(sb);
-	close_unseen(sb, false);
+	scan_step(sb, whole ? CLOSE : UNMARK);
 	sandbox_unlock(sb);
 }
 
@@ -303,23 +350,6 @@ static struct sock *sock_of_owner(struct ep_owner *o)
 	if (o->events != stream_events && o->events != datagram_events)
 		return NULL;
 	return (struct sock *)o; /* owner is its first member */
-}
-
-/* True when s turned out to be gone, and was closed. */
-static bool reap_one(struct sock *s)
-{
-	if (is_probed(s) && !backing_alive(s)) {
-		sock_close(s, true);
-		return true;
-	}
-	if (s->type != SOCK_STREAM || s->state != SOCK_CONNECTED ||
-	    s->send_fd < 0)
-		return false;
-	sock_get(s);
-	stream_pump(s);
-	bool gone = s->dead;
-	sock_put(s);
-	return gone;
 }
 
 bool sock_reap_conflicts(struct sock *s, uint16_t port)

@@ -58,10 +58,14 @@ static int connect_name(int fd, int name_fd)
 static void child_up(struct sock *c, int fd)
 {
 	c->send_fd = fd;
-	if (stream_start(c) < 0)
+	if (stream_start(c) < 0) {
 		sock_close(c, true);
-	else
-		stream_pump(c);
+		return;
+	}
+	stream_pump(c);
+	/* Reset while it waited in the netstack's queue: its event is past. */
+	if (!c->dead && nst_tcp_state(c->tcp) == NST_TCP_CLOSE)
+		stream_events(&c->owner, NST_EV_ERR);
 }
 
 /* ---- pushing ---- */

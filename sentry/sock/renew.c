@@ -187,6 +187,8 @@ static int make_end(struct trap *t, int *name_fd)
 		return -errno;
 	sandbox_lock(t->sb);
 	*name_fd = backing_name(t->sb, fd);
+	if (sock_make_room(t->sb, *name_fd))
+		*name_fd = backing_name(t->sb, fd);
 	sandbox_unlock(t->sb);
 	if (*name_fd < 0) {
 		close(fd);

@@ -54,6 +54,7 @@ struct sock {
 	int send_fd;             /* the sentry end, or -1 */
 	struct loop_op *poll_op; /* on the sentry end */
 	int name_fd;             /* O_PATH of the guest end's name, or -1 */
+	int spare_fd;            /* keeps a number for the sentry end, or -1 */
 	pid_t hint_tid;          /* where the guest end was last seen */
 	int hint_fd;
 	struct trap *parked;
@@ -172,6 +173,11 @@ socklen_t backing_name_addr(int name_fd, struct sockaddr_un *un);
 void backing_sndbuf(int fd, uint32_t bytes);
 /* Is the other end of this connected end closed? 1, 0, or -1: unknown. */
 int backing_peer_gone(struct sandbox *sb, int fd);
+/* Before a connect: keeps a descriptor for backing_attach, and sees that there
+ * is another one (`two`: for the end of the listener's). -EMFILE and the like:
+ * nothing may be sent yet. */
+int backing_reserve(struct sock *s, bool two);
+void backing_unreserve(struct sock *s);
 /* Connects the guest end (a dup) to the private listener; sets send_fd. */
 int backing_attach(struct sock *s, int guest_dup);
 /* attach, then fills the guest end until EAGAIN: poll = 0. */

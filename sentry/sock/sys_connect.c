@@ -223,14 +223,30 @@ static enum nst_err open_to(struct trap *t, const struct nst_sockaddr *to)
 	return e;
 }
 
+/* Without descriptors nothing is sent: a connection that was up before it was
+ * refused would take a place, and a descriptor, in its listener's queue. */
+static int take_room(struct sock *s, const struct nst_sockaddr *to)
+{
+	bool two = nst_addr_is_local(s->sb->stack, &to->addr);
+	int err = backing_reserve(s, two);
+
+	if (sock_make_room(s->sb, err))
+		err = backing_reserve(s, two);
+	return err;
+}
+
 static enum trap_verdict start(struct trap *t, const struct nst_sockaddr *to)
 {
 	struct sock *s = t->sock;
 	enum nst_err e;
+	int err;
 
 	if (policy_refuses(s, to))
 		return finish(t, EACCES);
 	listener_reap(t->sb, to->port);
+	err = take_room(s, to);
+	if (err < 0)
+		return finish(t, -err);
 	s->state = SOCK_PARKED_CONNECT;
 	s->connect_told = false;
 	s->so_error = 0;
@@ -410,6 +426,8 @@ static void after(struct trap *t)
 	if (t->aux & AUX_UP)
 		return;
 	sandbox_lock(t->sb);
+	if (t->sock->state != SOCK_PARKED_CONNECT)
+		backing_unreserve(t->sock);
 	backing_name_late(t->sock, t->gfd);
 	sandbox_unlock(t->sb);
 }

@@ -105,7 +105,7 @@ struct sock *sock_new(struct sandbox *sb, int domain, int type, int proto)
 	s->domain = domain;
 	s->type = type;
 	s->proto = proto;
-	s->send_fd = s->name_fd = s->hint_fd = -1;
+	s->send_fd = s->name_fd = s->spare_fd = s->hint_fd = -1;
 	s->listen.push_fd = s->dg.back_name_fd = -1;
 	s->id = tb->next_id++;
 	link_id(tb, s);
@@ -198,6 +198,7 @@ void sock_close(struct sock *s, bool abort)
 	if (s->name_fd >= 0)
 		close(s->name_fd);
 	s->name_fd = -1;
+	backing_unreserve(s);
 	close_endpoint(s, abort);
 	owner_forget(s->sb, &s->owner);
 	unlink_cookie(s);

@@ -33,14 +33,24 @@ static pid_t number_of(const char *name)
 	return *end == '\0' && n > 0 ? (pid_t)n : 0;
 }
 
-/* Parent's number: the second field after the command's closing bracket. */
+/* What an error says about a scan: it is cut short, or there is just nothing
+ * (any more) at this place. */
+static int scan_error(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM ? -EMFILE
+							       : -ENOENT;
+}
+
+/* Parent's number: the second field after the command's closing bracket; 0:
+ * it is gone, -EMFILE: not known. */
 static pid_t parent_of(pid_t pid)
 {
 	char text[512];
 	const char *p;
 
+	errno = 0;
 	if (!guest_proc_text(pid, "stat", text, sizeof text))
-		return 0;
+		return scan_error(errno) == -EMFILE ? -EMFILE : 0;
 	p = strrchr(text, ')');
 	if (!p || strlen(p) < 4)
 		return 0;
@@ -49,6 +59,10 @@ static pid_t parent_of(pid_t pid)
 
 static bool procs_add(struct procs *ps, pid_t pid)
 {
+	pid_t ppid = parent_of(pid);
+
+	if (ppid < 0)
+		return false;
 	if (ps->n == ps->cap) {
 		size_t cap = ps->cap ? ps->cap * 2 : 256;
 		struct proc *v = realloc(ps->v, cap * sizeof *v);
@@ -58,23 +72,25 @@ static bool procs_add(struct procs *ps, pid_t pid)
 		ps->v = v;
 		ps->cap = cap;
 	}
-	ps->v[ps->n++] = (struct proc){pid, parent_of(pid), false};
+	ps->v[ps->n++] = (struct proc){pid, ppid, false};
 	return true;
 }
 
-static void procs_read(struct procs *ps)
+/* False: not all of them. */
+static bool procs_read(struct procs *ps)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
+	bool all = d != NULL;
 
-	if (!d)
-		return;
-	while ((e = readdir(d)) != NULL) {
+	while (all && (e = readdir(d)) != NULL) {
 		pid_t pid = number_of(e->d_name);
-		if (pid && !procs_add(ps, pid))
-			break;
+
+		all = !pid || procs_add(ps, pid);
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
+	return all;
 }
 
 static bool has_guest_parent(const struct procs *ps, pid_t ppid)
@@ -120,7 +136,7 @@ static int take(int pidfd, const char *name, guest_fd_match fn, void *arg)
 	int dup = (int)syscall(SYS_pidfd_getfd, pidfd, atoi(name), 0);
 
 	if (dup < 0)
-		return -ENOENT;
+		return scan_error(errno);
 	if (fn(arg, dup))
 		return dup;
 	close(dup);
@@ -135,10 +151,12 @@ static int scan_proc(pid_t pid, guest_fd_match fn, void *arg, int *fd)
 	DIR *d;
 
 	if (pidfd < 0)
-		return -ENOENT;
+		return scan_error(errno);
 	snprintf(path, sizeof path, "/proc/%d/fd", pid);
 	d = opendir(path);
-	while (d && dup < 0 && (e = readdir(d)) != NULL) {
+	if (!d)
+		dup = scan_error(errno);
+	while (d && dup == -ENOENT && (e = readdir(d)) != NULL) {
 		if (!is_socket(dirfd(d), e->d_name))
 			continue;
 		dup = take(pidfd, e->d_name, fn, arg);
@@ -155,11 +173,10 @@ int guest_fd_scan(struct sandbox *sb, guest_fd_match fn, void *arg, pid_t *tid,
 		  int *fd)
 {
 	struct procs ps = {NULL, 0, 0};
-	int dup = -ENOENT;
+	int dup = procs_read(&ps) ? -ENOENT : -EMFILE;
 
-	procs_read(&ps);
 	procs_mark(&ps, sb->guest_pid);
-	for (size_t i = 0; i < ps.n && dup < 0; i++) {
+	for (size_t i = 0; i < ps.n && dup == -ENOENT; i++) {
 		if (!ps.v[i].guest)
 			continue;
 		dup = scan_proc(ps.v[i].pid, fn, arg, fd);

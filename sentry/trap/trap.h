@@ -121,7 +121,8 @@ int guest_fd_find(struct sandbox *sb, uint64_t cookie, pid_t hint_tid,
 uint64_t socket_cookie(int fd); /* 0 on error */
 /*
  * Shows fn a dup of every socket in the guest's processes until it returns
- * true: that dup is returned (and its place in tid and fd). -ENOENT: none did.
+ * true: that dup is returned (and its place in tid and fd). -ENOENT: none did;
+ * -EMFILE: nor could all be shown, for want of descriptors or memory.
  * Slow; no lock may be held.
  */
 typedef bool (*guest_fd_match)(void *arg, int dup);

@@ -64,12 +64,8 @@ def limited(shell, mode, options=NONE, code=GREEDY, timeout=60):
 def test_few_descriptors(mode):
     """The sentry's and the guest's limit is the same small number; it may be
     too small to start, which has to be said in one line."""
-    for limit in 400, 128, 64, 40:
+    for limit in 400, 200, 128, 64, 40:
         r = limited(f"ulimit -n {limit}", mode)
-        # Known fault: with fewer than about 130, the sentry may keep what a
-        # guest has closed, and refuse new sockets for good.
-        if limit < 200 and b"still refused" in r.stderr:
-            continue
         equal((r.returncode, r.stdout), (0, b"again\n"),
               f"limit {limit}: {r.stderr[-1500:]!r}")
     for limit in range(4, 36, 2):

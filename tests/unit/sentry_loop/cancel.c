@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -92,7 +93,7 @@ Test(loop_cancel, of_itself_closes)
 }
 
 /* Two operations on one descriptor: it closes after both are gone. */
-Test(loop_cancel, close_waits_for_every_op_of_the_fd)
+Test(loop_cancel, close_ends_every_op_of_the_fd)
 {
 	struct rig r;
 	struct seen a = {.r = &r}, b = {.r = &r};
@@ -110,12 +111,88 @@ Test(loop_cancel, close_waits_for_every_op_of_the_fd)
 	rig_lock(&r);
 	loop_cancel(r.l, b.op);
 	loop_cancel_close(r.l, a.op, fd[0]);
-	cr_assert_geq(fcntl(fd[0], F_GETFD), 0, "closed too early");
 	rig_unlock(&r);
 	p = (struct pollfd){.fd = fd[1], .events = 0};
 	cr_assert_eq(poll(&p, 1, 10000), 1);
 	cr_assert_eq(fcntl(fd[0], F_GETFD), -1);
 	rig_stop(&r);
+}
+
+/* On the loop: what is made here is submitted only after the callback. */
+static void begin_and_close(void *arg, const struct loop_event *ev)
+{
+	struct seen *s = arg;
+
+	(void)ev;
+	if (s->events++)
+		return;
+	s->op = loop_poll(s->r->l, s->fds[0], POLLIN, seen_event, s);
+	loop_cancel_close(s->r->l, s->op, s->fds[0]);
+	cr_assert_geq(fcntl(s->fds[0], F_GETFD), 0, "closed too early");
+}
+
+/* A request that is not submitted yet would begin with whatever has the number
+ * by then. */
+Test(loop_cancel, close_keeps_the_number_of_a_request_under_way)
+{
+	struct rig r;
+	struct seen a = {.r = &r};
+	struct pollfd p;
+	int fd[2], trigger[2];
+
+	rig_pair(fd);
+	rig_pair(trigger);
+	a.fds[0] = fd[0];
+	rig_start(&r);
+	rig_lock(&r);
+	(void)loop_poll(r.l, trigger[0], POLLIN, begin_and_close, &a);
+	rig_unlock(&r);
+	cr_assert_eq(write(trigger[1], "x", 1), 1);
+	RIG_WAIT_FOR(&r, a.events);
+	p = (struct pollfd){.fd = fd[1], .events = 0};
+	cr_assert_eq(poll(&p, 1, 10000), 1);
+	cr_assert_eq(fcntl(fd[0], F_GETFD), -1);
+	rig_stop(&r);
+	close(fd[1]);
+	close(trigger[0]);
+	close(trigger[1]);
+}
+
+/* The number is free at once when the loop has nothing in hand, and the next
+ * user of it is not disturbed by the end of the old request. */
+Test(loop_cancel, close_gives_the_number_back_at_once)
+{
+	struct rig r;
+	struct seen old = {.r = &r}, new = {.r = &r};
+	int fd[2], next[2];
+
+	rig_pair(fd);
+	rig_start(&r);
+	rig_lock(&r);
+	old.op = loop_poll(r.l, fd[0], POLLIN, seen_event, &old);
+	rig_unlock(&r);
+	cr_assert_eq(write(fd[1], "x", 1), 1);
+	RIG_WAIT_FOR(&r, old.events);
+	while (!loop_sleeps_until(r.l))
+		sched_yield();
+	rig_lock(&r);
+	loop_cancel_close(r.l, old.op, fd[0]);
+	cr_assert_eq(fcntl(fd[0], F_GETFD), -1);
+	rig_pair(next);
+	cr_assert_eq(next[0], fd[0]);
+	old.events = 0;
+	new.op = loop_poll(r.l, next[0], POLLIN, seen_event, &new);
+	rig_unlock(&r);
+	cr_assert_eq(write(next[1], "x", 1), 1);
+	RIG_WAIT_FOR(&r, new.events);
+	cr_assert_eq(old.events, 0);
+	cr_assert_geq(fcntl(next[0], F_GETFD), 0);
+	rig_lock(&r);
+	loop_cancel_close(r.l, new.op, next[0]);
+	rig_unlock(&r);
+	rig_stop(&r);
+	close(next[1]);
+	close(fd[1]);
 }
 
 Test(loop_cancel, close_without_an_op_is_immediate)

@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -189,5 +191,69 @@ Test(backing, connected_stream_needs_no_name)
 	cr_assert_lt(s->name_fd, 0);
 	sandbox_unlock(&r.sb);
 	close(g);
+	rig_fini(&r);
+}
+
+static int lowest_free(const struct sandbox *sb)
+{
+	int fd = fcntl(sb->dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	return fd;
+}
+
+/* What the guest has closed makes room though no event has told of it yet. */
+Test(backing, room_is_made_of_closed_connections)
+{
+	struct rig r;
+	struct rig_pair p;
+	struct sock *s;
+	int fd;
+
+	rig_init(&r);
+	rig_pair(&r, &p);
+	sandbox_lock(&r.sb);
+	s = sock_new(&r.sb, AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(sock_open(s), 0);
+	sandbox_unlock(&r.sb);
+	r.sb.fds_max = lowest_free(&r.sb);
+	close(p.cfd);
+	close(p.sfd);
+	while ((fd = dup(2)) < r.sb.fds_max)
+		; /* the guest's own numbers are not the sentry's to use */
+	close(fd);
+	sandbox_lock(&r.sb);
+	cr_assert_eq(backing_new(s, true), -EMFILE);
+	cr_assert(sock_make_room(&r.sb, -EMFILE));
+	fd = backing_new(s, true);
+	cr_assert_geq(fd, 0, "%s", strerror(-fd));
+	sandbox_unlock(&r.sb);
+	close(fd);
+	close(p.lfd);
+	rig_fini(&r);
+}
+
+/* A connect is refused before anything is sent. */
+Test(backing, reserve_keeps_a_number)
+{
+	struct rig r;
+	struct sock *s;
+	int gfd, free_fd;
+
+	rig_init(&r);
+	s = rig_stream(&r, &gfd);
+	sandbox_lock(&r.sb);
+	free_fd = lowest_free(&r.sb);
+	r.sb.fds_max = free_fd + 1;
+	cr_assert_eq(backing_reserve(s, true), -EMFILE);
+	cr_assert_eq(s->spare_fd, -1);
+	cr_assert_eq(backing_reserve(s, false), 0);
+	cr_assert_eq(s->spare_fd, free_fd);
+	cr_assert_eq(backing_attach(s, gfd), 0);
+	cr_assert_eq(s->spare_fd, -1);
+	cr_assert_eq(s->send_fd, free_fd);
+	sandbox_unlock(&r.sb);
+	close(gfd);
 	rig_fini(&r);
 }

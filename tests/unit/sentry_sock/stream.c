@@ -155,6 +155,40 @@ Test(stream, closing_a_listener_resets_what_waits)
 	rig_fini(&r);
 }
 
+/* No descriptor is spent on what was reset before it reached the guest. */
+Test(stream, reset_before_the_push_frees_the_end)
+{
+	struct rig r;
+	struct nst_sockaddr addr;
+	struct sock *l, *c, *child = NULL;
+	int lfd, cfd, max;
+
+	rig_init(&r);
+	l = rig_listener(&r, 4, &lfd, &addr);
+	c = rig_stream(&r, &cfd);
+	sandbox_lock(&r.sb);
+	max = r.sb.fds_max;
+	c->state = SOCK_PARKED_CONNECT;
+	cr_assert_eq(nst_tcp_connect(c->tcp, &addr, sandbox_now(&r.sb)),
+		     NST_E_INPROGRESS);
+	r.sb.fds_max = 1; /* no child passes */
+	sandbox_settle(&r.sb);
+	nst_tcp_disconnect(c->tcp, sandbox_now(&r.sb));
+	c->state = SOCK_FRESH;
+	sandbox_settle(&r.sb);
+	r.sb.fds_max = max;
+	listener_push(l);
+	child = sock_next(&r.sb, NULL);
+	cr_assert(child != c && child != l);
+	sandbox_unlock(&r.sb);
+	rig_pump(&r);
+	cr_assert_eq(child->send_fd, -1);
+	cr_assert_eq(child->so_error, ECONNRESET);
+	close(cfd);
+	close(lfd);
+	rig_fini(&r);
+}
+
 Test(stream, requeued_connection_is_whole)
 {
 	struct rig r;
