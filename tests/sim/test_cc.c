@@ -4,6 +4,7 @@
  * queue: they fill it, they share it, and random losses cost what they must.
  */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/sim.h"
@@ -109,33 +110,59 @@ Test(cc, bbr_fills_the_link)
 	fills("bbr", 0.95);
 }
 
-static void shares(const char *cc, nst_time warm)
+/* Jain's index of what two flows get after the warm-up. */
+static double share_index(const char *cc, nst_time warm, uint64_t seed)
 {
-	double r[2], jain;
+	double r[2];
 
+	conf.seed = seed;
 	conf.nflows = 2;
 	measure(cc, warm, 2 * warm, r);
-	jain =
-	    (r[0] + r[1]) * (r[0] + r[1]) / (2 * (r[0] * r[0] + r[1] * r[1]));
-	cr_assert_geq(jain, 0.95, "%s: %.1f and %.1f, Jain %.3f", cc, r[0],
-		      r[1], jain);
 	cr_assert_geq(r[0] + r[1], 0.94 * (double)RATE / 1e6 * PAYLOAD);
+	return (r[0] + r[1]) * (r[0] + r[1]) /
+	       (2 * (r[0] * r[0] + r[1] * r[1]));
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * A flow yields only when it loses, and here one of them loses every ten
+ * seconds or so: a single run says little. The median of several counts, and
+ * none may be left far behind.
+ */
+#define SEEDS_MAX 8
+static void shares(const char *cc, nst_time warm, uint64_t seeds)
+{
+	double jain[SEEDS_MAX], sum = 0;
+
+	for (uint64_t i = 0; i < seeds; i++)
+		sum += jain[i] = share_index(cc, warm, i + 1);
+	qsort(jain, seeds, sizeof(jain[0]), by_value);
+	cr_assert_geq(jain[seeds / 2], 0.95, "%s: median %.3f", cc,
+		      jain[seeds / 2]);
+	cr_assert_geq(sum / (double)seeds, 0.9, "%s: mean %.3f", cc,
+		      sum / (double)seeds);
 }
 
 /* Its window needs half a minute from one loss to the next. */
 Test(cc, two_flows_of_reno_share)
 {
-	shares("reno", 60 * NST_SEC);
+	shares("reno", 60 * NST_SEC, 1);
 }
 
 Test(cc, two_flows_of_cubic_share)
 {
-	shares("cubic", 30 * NST_SEC);
+	shares("cubic", 30 * NST_SEC, SEEDS_MAX);
 }
 
 Test(cc, two_flows_of_bbr_share)
 {
-	shares("bbr", 30 * NST_SEC);
+	shares("bbr", 30 * NST_SEC, 3);
 }
 
 /* RFC 9438 (1)'s square root of 1/p, for short rounds: Reno's. */
