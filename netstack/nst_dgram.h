@@ -25,7 +25,7 @@ NST_MUST_CHECK enum nst_err nst_dgram_connect(struct nst_dgram *d,
 					      const struct nst_sockaddr *to,
 					      nst_time now);
 
-/* Per-datagram choices (from cmsg); zero-initialised means "socket's own". */
+/* Per-datagram choices (from cmsg); zero-initialised means "socket's own". S */
 struct nst_dgram_opts {
 	bool has_ttl, has_tos, has_src, dontroute, confirm;
 	uint8_t ttl, tos; /* or hop limit, traffic class */
@@ -46,14 +46,15 @@ nst_dgram_send(struct nst_dgram *d, const struct nst_sockaddr *to,
 
 /* A received datagram at the head of the queue; lent until popped. */
 struct nst_dgram_in {
-	struct nst_sockaddr src, dst;
-	uint32_t ifindex;
-	uint8_t ttl, tos;
-	nst_time when;
-	struct nst_addr spec_dst; /* local address for a reply (ipi_spec_dst) */
-	uint16_t gro_size;
-	const uint8_t *data;
-	size_t bytes;
+	struct nst_sockaddr src, dst; /* S */
+	uint32_t ifindex;             /* S */
+	uint8_t ttl, tos;             /* S */
+	nst_time when;                /* S */
+	/* Local address for a reply (ipi_spec_dst). S */
+	struct nst_addr spec_dst;
+	uint16_t gro_size;   /* S */
+	const uint8_t *data; /* R */
+	size_t bytes;        /* R */
 };
 /* AGAIN: none queued. */
 NST_MUST_CHECK enum nst_err nst_dgram_peek(const struct nst_dgram *d,
@@ -63,14 +64,14 @@ size_t nst_dgram_queued(const struct nst_dgram *d); /* datagrams */
 
 /* Error queue entries (IP_RECVERR): i.e. one ICMP error. AGAIN: none. */
 struct nst_dgram_err {
-	enum nst_err err;
-	uint8_t origin; /* SO_EE_ORIGIN_LOCAL 1, ICMP 2, ICMP6 3 */
-	uint8_t type, code;
-	uint32_t info; /* MTU for MSGSIZE */
-	struct nst_addr offender;
-	struct nst_sockaddr dst; /* where the datagram was going */
-	const uint8_t *data;     /* what was sent, as quoted */
-	size_t bytes;
+	enum nst_err err;         /* S */
+	uint8_t origin;           /* S SO_EE_ORIGIN_LOCAL 1, ICMP 2, ICMP6 3 */
+	uint8_t type, code;       /* S */
+	uint32_t info;            /* S MTU for MSGSIZE */
+	struct nst_addr offender; /* S */
+	struct nst_sockaddr dst;  /* S where the datagram was going */
+	const uint8_t *data;      /* R what was sent, as quoted */
+	size_t bytes;             /* R */
 };
 NST_MUST_CHECK enum nst_err nst_dgram_err_peek(const struct nst_dgram *d,
 					       struct nst_dgram_err *out);

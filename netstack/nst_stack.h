@@ -63,13 +63,14 @@ struct nst_link_ops {
 };
 
 struct nst_nic_config {
-	char name[16];
-	enum nst_link_kind kind;
-	uint32_t caps; /* enum nst_link_caps */
-	uint32_t mtu;  /* bytes of IP packet; 576..65535 (68.. for IPv4 only) */
-	uint8_t mac[6];
-	const struct nst_link_ops *ops;
-	void *link; /* passed to ops */
+	char name[16];           /* S */
+	enum nst_link_kind kind; /* S */
+	uint32_t caps;           /* S enum nst_link_caps */
+	/* Bytes of IP packet; 576..65535 (68.. for IPv4 only). S */
+	uint32_t mtu;
+	uint8_t mac[6];                 /* S */
+	const struct nst_link_ops *ops; /* R by the embedder, with: */
+	void *link;                     /* R passed to ops */
 };
 
 struct nst_nic_info {
@@ -107,6 +108,7 @@ uint32_t nst_nic_next(const struct nst_stack *st, uint32_t after);
 NST_MUST_CHECK enum nst_err nst_nic_set_mtu(struct nst_stack *st,
 					    uint32_t ifindex, uint32_t mtu);
 
+/* S */
 struct nst_ifaddr {
 	struct nst_addr addr;
 	uint8_t prefix_len;
@@ -121,6 +123,7 @@ bool nst_addr_at(const struct nst_stack *st, size_t i, struct nst_ifaddr *out);
 /* Is this one of our (unicast) addresses? 127/8 is, as on Linux. */
 bool nst_addr_is_local(const struct nst_stack *st, const struct nst_addr *a);
 
+/* S */
 struct nst_route {
 	struct nst_addr dst; /* prefix; family decides the table */
 	uint8_t prefix_len;

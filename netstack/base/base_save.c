@@ -17,28 +17,77 @@ void *sock_save(struct save_out *o, const struct nst_sock *s)
 	return m;
 }
 
-static bool family_ok(uint8_t family)
+static bool family_ok(uint32_t family)
 {
 	return family == 4 || family == 6;
+}
+
+/* An address that a socket of this family can have, or none. */
+static bool addr_fits(const struct nst_sock *s, const struct nst_addr *a)
+{
+	return !a->family || a->family == s->family || s->family == 6;
+}
+
+static bool proto_fits(const struct nst_sock *s)
+{
+	switch ((enum sock_kind)s->kind) {
+	case SOCK_K_TCP:
+		return s->proto == IP_PROTO_TCP;
+	case SOCK_K_UDP:
+		return s->proto == IP_PROTO_UDP;
+	case SOCK_K_PING:
+		return s->proto ==
+		       (s->family == 4 ? IP_PROTO_ICMP : IP_PROTO_ICMP6);
+	case SOCK_K_RAW:
+		break;
+	}
+	return true;
+}
+
+/* Who finds a flow trusts that it leads to a socket of its protocol. */
+static bool flow_load(struct load *l, const Cordon__FlowKey *m,
+		      struct nst_sock *s)
+{
+	struct flow_key *k = &s->conn.key;
+
+	if (!save_restore(&l->in, &save_flow_key, m, k))
+		return false;
+	if (k->proto != s->proto || !k->local.family ||
+	    k->local.family != k->remote.family ||
+	    (s->kind != SOCK_K_TCP && s->kind != SOCK_K_UDP))
+		return save_bad(&l->in, "flow", "is none of the socket");
+	return true;
+}
+
+static bool opts_ok(const struct sock_opts *o)
+{
+	return o->mtu_disc <= 5 && o->mtu_disc6 <= 5 &&
+	       o->rcvbuf <= 2 * SOCK_BUF_MAX && o->sndbuf <= 2 * SOCK_BUF_MAX &&
+	       o->linger_s >= -1 && o->raw_csum_off >= -1 && o->hops6 >= -1 &&
+	       o->hops6 <= 255 && o->mc_hops6 >= -1 && o->mc_hops6 <= 255;
 }
 
 bool sock_load(struct load *l, const void *msg, struct nst_sock *s)
 {
 	const Cordon__NstSock *m = msg;
-	uint8_t kind = s->kind;
 
 	if (!m)
 		return save_bad(&l->in, "sock", "is missing");
+	/* Before anything is taken: who frees s goes by its kind. */
+	if (m->kind != s->kind || !family_ok(m->family))
+		return save_bad(&l->in, "sock", "is of another kind");
 	if (!save_restore(&l->in, &save_nst_sock, m, s))
 		return false;
-	if (s->kind != kind || !family_ok(s->family))
-		return save_bad(&l->in, "sock", "is of another kind");
+	if (!proto_fits(s) || !addr_fits(s, &s->local.addr) ||
+	    !addr_fits(s, &s->remote.addr))
+		return save_bad(&l->in, "sock", "is of another family");
 	if (s->error >= NST_E_COUNT)
 		return save_bad(&l->in, "error", "is none");
+	if (!opts_ok(&s->opt))
+		return save_bad(&l->in, "opt", "is out of range");
 	if (!load_id_add(l, s->id, s))
 		return false;
-	if (m->flow &&
-	    !save_restore(&l->in, &save_flow_key, m->flow, &s->conn.key))
+	if (m->flow && !flow_load(l, m->flow, s))
 		return false;
 	if (m->flow && demux_insert(l->st->demux, &s->conn))
 		return save_bad(&l->in, "flow", "is there twice");
@@ -69,6 +118,9 @@ static bool offsets_ok(const struct nst_pkt *p)
 {
 	uint32_t end = p->off + p->len;
 
+	if (p->csum > NST_CSUM_VALID || p->gso > NST_GSO_UDP)
+		return false;
+
 	if (p->l3_off > end || p->l4_off > end)
 		return false;
 	return p->csum != NST_CSUM_PARTIAL ||
@@ -76,7 +128,7 @@ static bool offsets_ok(const struct nst_pkt *p)
 		p->csum_start + p->csum_off + 2u <= end);
 }
 
-bool pkt_load(struct load *l, const void *msg, struct nst_pkt **out)
+bool pkt_restore(struct save_in *in, const void *msg, struct nst_pkt **out)
 {
 	const Cordon__NstPkt *m = msg;
 	struct nst_pkt *p = NULL;
@@ -84,21 +136,25 @@ bool pkt_load(struct load *l, const void *msg, struct nst_pkt **out)
 
 	*out = NULL;
 	if (m->off <= UINT16_MAX && m->data.len <= NST_SAVE_PKT_MAX)
-		p = nst_pkt_new(l->st->env, m->off, (uint32_t)m->data.len);
+		p = nst_pkt_new(in->env, m->off, (uint32_t)m->data.len);
 	else
-		return save_bad(&l->in, "data", "is too long");
+		return save_bad(in, "data", "is too long");
 	if (!p)
-		return save_fail(&l->in, NST_E_NOMEM, "no memory");
+		return save_fail(in, NST_E_NOMEM, "no memory");
 	data = nst_pkt_put(p, (uint32_t)m->data.len);
 	if (data && m->data.len)
 		memcpy(data, m->data.data, m->data.len);
-	if (data && save_restore(&l->in, &save_nst_pkt, m, p) &&
-	    offsets_ok(p)) {
+	if (data && save_restore(in, &save_nst_pkt, m, p) && offsets_ok(p)) {
 		*out = p;
 		return true;
 	}
 	nst_pkt_free(p);
-	return save_bad(&l->in, "packet", "is no packet");
+	return save_bad(in, "packet", "is no packet");
+}
+
+bool pkt_load(struct load *l, const void *msg, struct nst_pkt **out)
+{
+	return pkt_restore(&l->in, msg, out);
 }
 
 /* ---- ports ---- */

@@ -14,25 +14,42 @@ static size_t ee_size(const struct dgram_ee *ee)
 	return sizeof(*ee) + ee->err.bytes;
 }
 
-static void enqueue(struct nst_dgram *d, const struct nst_dgram_err *err)
+/* At the end of the queue; false: no memory. */
+static bool append(struct nst_dgram *d, const struct nst_dgram_err *err,
+		   const void *data, uint32_t bytes)
 {
-	struct nst_stack *st = d->s.st;
-	uint32_t charge = dgram_charge((uint32_t)err->bytes);
-	struct dgram_ee *ee = NULL;
+	struct dgram_ee *ee = nst_alloc(d->s.st->env, sizeof(*ee) + bytes);
 
-	if (dgram_has_room(d, charge))
-		ee = nst_alloc(st->env, sizeof(*ee) + err->bytes);
-	if (!ee) {
-		st->count.DgramErrQueueFull++;
-		return;
-	}
+	if (!ee)
+		return false;
 	ee->err = *err;
 	ee->err.data = ee->bytes;
-	memcpy(ee->bytes, err->data, err->bytes);
-	ee->charge = charge;
+	ee->err.bytes = bytes;
+	if (bytes)
+		memcpy(ee->bytes, data, bytes);
+	ee->charge = dgram_charge(bytes);
 	*d->ee_tail = ee;
 	d->ee_tail = &ee->next;
-	d->charged += charge;
+	d->charged += ee->charge;
+	return true;
+}
+
+static void enqueue(struct nst_dgram *d, const struct nst_dgram_err *err)
+{
+	uint32_t bytes = (uint32_t)err->bytes;
+
+	if (!dgram_has_room(d, dgram_charge(bytes)) ||
+	    !append(d, err, err->data, bytes))
+		d->s.st->count.DgramErrQueueFull++;
+}
+
+enum nst_err dgram_restore_err(struct nst_dgram *d,
+			       const struct nst_dgram_err *err,
+			       const void *data, uint32_t bytes)
+{
+	if (dgram_charge(bytes) > DGRAM_CHARGED_MAX - d->charged)
+		return NST_E_NOBUFS;
+	return append(d, err, data, bytes) ? NST_OK : NST_E_NOMEM;
 }
 
 static bool wants_queue(const struct nst_dgram *d, const struct icmp_err *e)

@@ -25,22 +25,29 @@ static struct dgram_member *find(struct nst_dgram *d,
 	return NULL;
 }
 
-static enum nst_err join(struct nst_dgram *d, const struct nst_addr *group,
-			 uint32_t ifindex)
+/* Room for one more. */
+static enum nst_err make_room(struct nst_dgram *d)
 {
 	const struct nst_env *env = d->s.st->env;
-	enum nst_err e;
 
-	if (find(d, group, ifindex))
-		return NST_E_EXIST;
 	if (!d->members)
 		d->members =
 		    nst_alloc(env, LIMIT_MEMBERSHIPS * sizeof(*d->members));
 	if (!d->members)
 		return NST_E_NOMEM;
-	if (d->nmembers == LIMIT_MEMBERSHIPS)
-		return NST_E_NOBUFS;
-	e = ip_mcast_join(d->s.st, group, ifindex);
+	return d->nmembers == LIMIT_MEMBERSHIPS ? NST_E_NOBUFS : NST_OK;
+}
+
+static enum nst_err join(struct nst_dgram *d, const struct nst_addr *group,
+			 uint32_t ifindex)
+{
+	enum nst_err e;
+
+	if (find(d, group, ifindex))
+		return NST_E_EXIST;
+	e = make_room(d);
+	if (!e)
+		e = ip_mcast_join(d->s.st, group, ifindex);
 	if (!e)
 		d->members[d->nmembers++] =
 		    (struct dgram_member){*group, ifindex};
@@ -90,4 +97,27 @@ void dgram_leave_all(struct nst_dgram *d)
 	nst_release(d->s.st->env, d->members,
 		    LIMIT_MEMBERSHIPS * sizeof(*d->members));
 	d->members = NULL;
+}
+
+enum nst_err dgram_restore_member(struct nst_dgram *d,
+				  const struct dgram_member *m)
+{
+	enum nst_err e;
+
+	if (!addr_is_mcast(&m->group) || !m->ifindex ||
+	    find(d, &m->group, m->ifindex))
+		return NST_E_INVAL;
+	e = make_room(d);
+	if (!e)
+		d->members[d->nmembers++] = *m;
+	return e;
+}
+
+bool dgram_restore_groups(struct nst_dgram *d)
+{
+	for (uint32_t i = 0; i < d->nmembers; i++)
+		if (!ip_mcast_restore(d->s.st, &d->members[i].group,
+				      d->members[i].ifindex))
+			return false;
+	return true;
 }

@@ -32,20 +32,21 @@ enum pmtudisc { /* values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER */
 
 /* A received datagram, in one allocation. */
 struct dgram_rx {
-	struct dgram_rx *next;
-	struct nst_dgram_in in; /* in.data points to bytes[] */
-	uint32_t charge;
-	uint8_t bytes[];
+	struct dgram_rx *next;  /* R */
+	struct nst_dgram_in in; /* S in.data points to bytes[] */
+	uint32_t charge;        /* R */
+	uint8_t bytes[];        /* R from `data` of the message */
 };
 
 /* An entry of the error queue. */
 struct dgram_ee {
-	struct dgram_ee *next;
-	struct nst_dgram_err err;
-	uint32_t charge;
-	uint8_t bytes[];
+	struct dgram_ee *next;    /* R */
+	struct nst_dgram_err err; /* S */
+	uint32_t charge;          /* R */
+	uint8_t bytes[];          /* R from `data` of the message */
 };
 
+/* S */
 struct dgram_member {
 	struct nst_addr group;
 	uint32_t ifindex;
@@ -53,25 +54,29 @@ struct dgram_member {
 
 /* UDP_CORK: what waits to become one datagram. */
 struct dgram_cork {
-	struct nst_sockaddr to;
-	struct nst_dgram_opts o;
-	uint32_t bytes;
-	uint8_t data[DGRAM_MAX_BYTES];
+	struct nst_sockaddr to;        /* S */
+	struct nst_dgram_opts o;       /* S */
+	uint32_t bytes;                /* R */
+	uint8_t data[DGRAM_MAX_BYTES]; /* R so many of its bytes */
 };
 
 struct nst_dgram {
-	struct nst_sock s; /* first: nst_sock_dgram casts */
+	struct nst_sock s; /* R by sock_load(); first: nst_sock_dgram casts */
+	/* From records of their own. R */
 	struct dgram_rx *rx_head, **rx_tail;
 	size_t rx_n;
 	struct dgram_ee *ee_head, **ee_tail;
-	uint32_t charged;             /* both queues, bytes */
-	struct dgram_member *members; /* LIMIT_MEMBERSHIPS, or NULL */
-	uint32_t nmembers;
-	bool udp_cork, udp_gro;
-	uint16_t udp_segment;
-	struct dgram_cork *cork; /* NULL: nothing waits */
-	uint32_t icmp_blocked[8];
-	struct nst_dgram *raw_next, **raw_pprev; /* dgram_layer.raw */
+	uint32_t charged; /* both queues, bytes */
+
+	struct dgram_member *members; /* R LIMIT_MEMBERSHIPS, or NULL */
+	uint32_t nmembers;            /* R */
+	bool udp_cork, udp_gro;       /* S */
+	uint16_t udp_segment;         /* S */
+	struct dgram_cork *cork;      /* R NULL: nothing waits */
+	uint32_t icmp_blocked[8];     /* S */
+
+	/* dgram_layer.raw: always the newest first. R */
+	struct nst_dgram *raw_next, **raw_pprev;
 };
 
 struct dgram_layer {
@@ -116,6 +121,12 @@ struct nst_dgram_in dgram_meta(const struct nst_stack *st,
 			       const struct nst_pkt *pkt,
 			       const struct ip_in *in);
 void dgram_purge_rx(struct nst_dgram *d);
+/* Queues one that was saved; nobody is told. NOBUFS: too many, NOMEM. */
+NST_MUST_CHECK enum nst_err dgram_restore_rx(struct nst_dgram *d,
+					     const struct nst_dgram_in *in,
+					     const void *data, uint32_t bytes);
+/* What both queues may be charged however low SO_RCVBUF was set after. */
+#define DGRAM_CHARGED_MAX (16u << 20)
 
 /* ---- dgram_err.c ---- */
 /* An ICMP error for d: SO_ERROR, error queue. data: quoted payload. */
@@ -126,6 +137,10 @@ void dgram_icmp(struct nst_dgram *d, const struct icmp_err *e,
 void dgram_local_msgsize(struct nst_dgram *d, const struct nst_sockaddr *dst,
 			 uint32_t mtu);
 void dgram_purge_errors(struct nst_dgram *d);
+/* As dgram_restore_rx. */
+NST_MUST_CHECK enum nst_err dgram_restore_err(struct nst_dgram *d,
+					      const struct nst_dgram_err *err,
+					      const void *data, uint32_t bytes);
 
 /* ---- dgram_route.c ---- */
 /* Destination, path, TTL, fragmentation choices; tx->d, o, to are given. */
@@ -159,6 +174,11 @@ bool dgram_check(const struct nst_dgram *d);
 
 /* ---- dgram_mcast.c ---- */
 void dgram_leave_all(struct nst_dgram *d);
+/* Adds one that was saved. INVAL, NOMEM. */
+NST_MUST_CHECK enum nst_err dgram_restore_member(struct nst_dgram *d,
+						 const struct dgram_member *m);
+/* Counts the memberships with the host's. False: the host has them not. */
+NST_MUST_CHECK bool dgram_restore_groups(struct nst_dgram *d);
 
 static inline struct nst_dgram *dgram_of(struct nst_sock *s)
 {

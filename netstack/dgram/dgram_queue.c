@@ -58,6 +58,17 @@ static struct nst_addr spec_dst(struct nst_stack *st,
 	return path.src;
 }
 
+/* At the end of the queue. */
+static void append(struct nst_dgram *d, struct dgram_rx *rx, uint32_t charge)
+{
+	rx->charge = charge;
+	rx->in.data = rx->bytes;
+	*d->rx_tail = rx;
+	d->rx_tail = &rx->next;
+	d->rx_n++;
+	d->charged += charge;
+}
+
 bool dgram_deliver(struct nst_dgram *d, const struct nst_pkt *pkt,
 		   uint32_t prefix, uint32_t from,
 		   const struct nst_dgram_in *in)
@@ -74,17 +85,32 @@ bool dgram_deliver(struct nst_dgram *d, const struct nst_pkt *pkt,
 		return false;
 	rx->in = *in;
 	rx->in.spec_dst = spec_dst(st, in);
-	rx->in.data = rx->bytes;
 	rx->in.bytes = prefix + bytes;
-	rx->charge = charge;
 	memcpy(rx->bytes, nst_pkt_data(pkt) - prefix, prefix);
 	nst_pkt_copy(pkt, from, rx->bytes + prefix, bytes);
-	*d->rx_tail = rx;
-	d->rx_tail = &rx->next;
-	d->rx_n++;
-	d->charged += charge;
+	append(d, rx, charge);
 	sock_event(&d->s, NST_EV_IN);
 	return true;
+}
+
+enum nst_err dgram_restore_rx(struct nst_dgram *d,
+			      const struct nst_dgram_in *in, const void *data,
+			      uint32_t bytes)
+{
+	uint32_t charge = dgram_charge(bytes);
+	struct dgram_rx *rx;
+
+	if (charge > DGRAM_CHARGED_MAX - d->charged)
+		return NST_E_NOBUFS;
+	rx = nst_alloc(d->s.st->env, sizeof(*rx) + bytes);
+	if (!rx)
+		return NST_E_NOMEM;
+	rx->in = *in;
+	rx->in.bytes = bytes;
+	if (bytes)
+		memcpy(rx->bytes, data, bytes);
+	append(d, rx, charge);
+	return NST_OK;
 }
 
 enum nst_err nst_dgram_peek(const struct nst_dgram *d, struct nst_dgram_in *out)

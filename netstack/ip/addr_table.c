@@ -93,20 +93,14 @@ const struct nst_ifaddr *ifaddr_bcast(const struct ip_layer *ip,
 static enum nst_err ifaddr_valid(const struct ip_layer *ip,
 				 const struct nst_ifaddr *a)
 {
-	const struct nic *nic;
-
 	if (a->ifindex == 0 || a->ifindex > ip->nnics)
 		return NST_E_NODEV;
-	nic = &ip->nics[a->ifindex - 1];
 	if (a->addr.family != 4 && a->addr.family != 6)
 		return NST_E_INVAL;
 	if (a->prefix_len > addr_max_prefix(a->addr.family))
 		return NST_E_INVAL;
 	if (addr_is_any(&a->addr) || addr_is_mcast(&a->addr) ||
 	    addr_is_bcast4(&a->addr) || addr_is_v4mapped(&a->addr))
-		return NST_E_INVAL;
-	/* RFC 8200 5: every link that carries IPv6 has an MTU of 1280. */
-	if (a->addr.family == 6 && nic->cfg.mtu < IP6_MIN_MTU)
 		return NST_E_INVAL;
 	for (size_t i = 0; i < ip->naddrs; i++) {
 		if (ip->addrs[i].ifindex == a->ifindex &&
@@ -152,6 +146,10 @@ enum nst_err ifaddr_add(struct ip_layer *ip, const struct nst_ifaddr *a)
 
 	if (err)
 		return err;
+	/* RFC 8200 5: every link that carries IPv6 has an MTU of 1280. */
+	if (a->addr.family == 6 &&
+	    ip->nics[a->ifindex - 1].cfg.mtu < IP6_MIN_MTU)
+		return NST_E_INVAL;
 	if (ip->naddrs == LIMIT_ADDRS)
 		return NST_E_NOBUFS;
 	e = &ip->addrs[ip->naddrs];
@@ -177,6 +175,33 @@ enum nst_err ifaddr_add(struct ip_layer *ip, const struct nst_ifaddr *a)
 		ip->naddrs--;
 	}
 	return err;
+}
+
+bool ifaddr_restore(struct ip_layer *ip, const struct nst_ifaddr *a)
+{
+	uint32_t scope = addr_is_linklocal6(&a->addr) ? a->ifindex : 0;
+
+	if (ifaddr_valid(ip, a) || ip->naddrs == LIMIT_ADDRS ||
+	    a->addr.scope != scope)
+		return false;
+	ip->addrs[ip->naddrs++] = *a;
+	return true;
+}
+
+/* The groups that addresses make the host a member of, counted. */
+bool ifaddr_restore_groups(struct ip_layer *ip)
+{
+	for (size_t i = 0; i < ip->naddrs; i++) {
+		const struct nst_ifaddr *a = &ip->addrs[i];
+		struct nst_addr group;
+
+		if (a->addr.family != 6 || a->ifindex == NIC_LO)
+			continue;
+		addr_solicited_node(&a->addr, &group);
+		if (!ip_mcast_restore(ip->st, &group, a->ifindex))
+			return false;
+	}
+	return true;
 }
 
 enum nst_err nst_addr_add(struct nst_stack *st, const struct nst_ifaddr *a,

@@ -49,6 +49,11 @@ void icmp_csum(const struct ip_path *path, struct nst_pkt *pkt);
 /* May an error be sent to dst now? Takes a token. (icmp_limit.c) */
 NST_MUST_CHECK bool icmp_limit_take(struct ip_layer *ip,
 				    const struct nst_addr *dst);
+/* Puts back what was saved; the other: of the common bucket. False: it is out
+ * of range. */
+NST_MUST_CHECK bool icmp_limit_restore(struct ip_layer *ip,
+				       const struct icmp_bucket *b);
+NST_MUST_CHECK bool icmp_limit_all_ok(const struct ip_layer *ip);
 /* Tokens and size of a bucket: credit for `n` at once, one per `period`. */
 NST_MUST_CHECK bool icmp_bucket_has(struct icmp_bucket *b, nst_time period,
 				    uint32_t n, nst_time now);

@@ -50,6 +50,29 @@ static struct icmp_bucket *slot_for(struct ip_layer *ip,
 	return b;
 }
 
+static bool saved_ok(const struct ip_layer *ip, const struct icmp_bucket *b,
+		     nst_time full)
+{
+	return b->dst.family && saved_time_ok(ip, b->when) && b->credit >= 0 &&
+	       b->credit <= full;
+}
+
+bool icmp_limit_restore(struct ip_layer *ip, const struct icmp_bucket *b)
+{
+	if (!saved_ok(ip, b, DST_PERIOD * DST_BURST))
+		return false;
+	*slot_for(ip, &b->dst) = *b;
+	return true;
+}
+
+bool icmp_limit_all_ok(const struct ip_layer *ip)
+{
+	const struct icmp_bucket *b = &ip->icmp_all;
+
+	return (!b->dst.family && !b->credit && !b->when) ||
+	       saved_ok(ip, b, ALL_PERIOD * ALL_BURST);
+}
+
 bool icmp_limit_take(struct ip_layer *ip, const struct nst_addr *dst)
 {
 	struct icmp_bucket *one = slot_for(ip, dst), *all = &ip->icmp_all;

@@ -64,7 +64,7 @@ enum nst_err ip_send(struct nst_stack *st, const struct ip_path *path,
 enum nst_err ip_send_hdrincl(struct nst_stack *st, const struct ip_path *path,
 			     struct nst_pkt *pkt);
 
-/* What came with a packet that is handed to a transport. */
+/* What came with a packet that is handed to a transport. S */
 struct ip_in {
 	struct nst_addr src, dst;
 	uint8_t proto, ttl, tos;
@@ -72,7 +72,8 @@ struct ip_in {
 	uint32_t l4_bytes; /* transport header and payload */
 	bool bcast, mcast; /* by destination address */
 	bool local; /* dst is one of our addresses (false: anycast NIC) */
-	uint16_t hdr_bytes; /* IP header(s) in front of data, still in memory */
+	/* IP header(s) in front of data, still in memory. R */
+	uint16_t hdr_bytes;
 };
 
 /* Pseudo-header sum, uncomplemented, folded; to start a checksum with. */
@@ -140,6 +141,11 @@ NST_MUST_CHECK enum nst_err ip_mcast_join(struct nst_stack *st,
 					  uint32_t ifindex);
 void ip_mcast_leave(struct nst_stack *st, const struct nst_addr *group,
 		    uint32_t ifindex);
+/* A membership that was saved: counts, reports nothing. False: the host is not
+ * a member. */
+NST_MUST_CHECK bool ip_mcast_restore(struct nst_stack *st,
+				     const struct nst_addr *group,
+				     uint32_t ifindex);
 
 /* Life of the layers, called by stack.c. */
 struct ip_layer *

@@ -81,5 +81,5 @@ bool ip_layer_check(const struct nst_stack *st)
 
 	return ip->nnics <= LIMIT_NICS && ip->naddrs <= LIMIT_ADDRS &&
 	       ip->nroutes <= LIMIT_ROUTES && routes_check(ip) &&
-	       neigh_check(ip) && reasm_check(ip);
+	       neigh_check(ip) && reasm_check(ip) && mcast_check(ip);
 }

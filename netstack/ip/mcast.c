@@ -53,10 +53,34 @@ static void report(struct mcast_group *m)
 	mcast_send(m->ip, nic_find(m->ip, m->ifindex), &m->addr, MCAST_REPORT);
 }
 
+static nst_time report_at(const struct mcast_group *m)
+{
+	return m->asked + m->delay;
+}
+
+void mcast_arm(struct mcast_group *m)
+{
+	if (m->waits)
+		wheel_arm(m->ip->st->wheel, &m->timer, report_at(m));
+	else
+		wheel_stop(m->ip->st->wheel, &m->timer);
+}
+
+static void report_later(struct mcast_group *m, nst_time delay)
+{
+	m->waits = true;
+	m->asked = m->ip->st->now;
+	m->delay = delay;
+	mcast_arm(m);
+}
+
 static void group_timer(struct wheel_timer *t, nst_time now)
 {
+	struct mcast_group *m = container_of(t, struct mcast_group, timer);
+
 	(void)now;
-	report(container_of(t, struct mcast_group, timer));
+	m->waits = false;
+	report(m);
 }
 
 static enum nst_err group_new(struct ip_layer *ip, const struct nst_addr *g,
@@ -84,8 +108,7 @@ static enum nst_err group_new(struct ip_layer *ip, const struct nst_addr *g,
 		return NST_OK;
 	/* RFC 2236 3: at once, and again in case it was lost. */
 	report(m);
-	wheel_arm(st->wheel, &m->timer,
-		  st->now + random_delay(ip, UNSOLICITED_MAX));
+	report_later(m, random_delay(ip, UNSOLICITED_MAX));
 	return NST_OK;
 }
 
@@ -159,16 +182,16 @@ void mcast_query(struct ip_layer *ip, uint32_t ifindex,
 	nst_time now = ip->st->now;
 
 	for (struct mcast_group *m = ip->groups; m; m = m->next) {
-		nst_time at;
+		nst_time delay;
 
 		if (m->ifindex != ifindex || !reported(nic, &m->addr) ||
 		    m->addr.family != group->family)
 			continue;
 		if (!addr_is_any(group) && !addr_same(group, &m->addr))
 			continue;
-		at = now + random_delay(ip, max_delay);
-		if (!wheel_armed(&m->timer) || at < m->timer.deadline)
-			wheel_arm(ip->st->wheel, &m->timer, at);
+		delay = random_delay(ip, max_delay);
+		if (!m->waits || now + delay < report_at(m))
+			report_later(m, delay);
 	}
 }
 
@@ -180,7 +203,67 @@ void mcast_other_report(struct ip_layer *ip, uint32_t ifindex,
 	if (!m)
 		return;
 	m->last_reporter = false;
-	wheel_stop(ip->st->wheel, &m->timer);
+	m->waits = false;
+	mcast_arm(m);
+}
+
+bool ip_mcast_restore(struct nst_stack *st, const struct nst_addr *group,
+		      uint32_t ifindex)
+{
+	struct mcast_group *m = group_find(st->ip, group, ifindex);
+
+	if (m)
+		m->refs++;
+	return m != NULL;
+}
+
+/* Could that be a group of ours? */
+static bool saved_ok(struct ip_layer *ip, const struct mcast_group *g)
+{
+	const struct nic *nic = nic_find(ip, g->ifindex);
+
+	if (!nic || !addr_is_mcast(&g->addr) || ip->ngroups >= LIMIT_GROUPS ||
+	    group_find(ip, &g->addr, g->ifindex))
+		return false;
+	if (!g->waits)
+		return true;
+	return reported(nic, &g->addr) && saved_time_ok(ip, g->asked) &&
+	       g->delay >= 0 && g->delay <= MCAST_DELAY_MAX;
+}
+
+bool mcast_restore(struct ip_layer *ip, const struct mcast_group *saved,
+		   enum nst_err *err)
+{
+	struct mcast_group *m = NULL, **at = &ip->groups;
+
+	*err = NST_E_INVAL;
+	if (!saved_ok(ip, saved))
+		return false;
+	*err = NST_E_NOMEM;
+	m = nst_alloc(ip->st->env, sizeof(*m));
+	if (!m)
+		return false;
+	*m = *saved;
+	m->next = NULL;
+	m->ip = ip;
+	m->refs = 0;
+	m->timer = (struct wheel_timer){.fn = group_timer};
+	while (*at)
+		at = &(*at)->next;
+	*at = m;
+	ip->ngroups++;
+	*err = NST_OK;
+	return true;
+}
+
+bool mcast_check(const struct ip_layer *ip)
+{
+	size_t n = 0;
+
+	for (const struct mcast_group *m = ip->groups; m; m = m->next, n++)
+		if (!m->refs || m->waits != wheel_armed(&m->timer))
+			return false;
+	return n == ip->ngroups && n <= LIMIT_GROUPS;
 }
 
 void mcast_fini(struct ip_layer *ip)

@@ -11,14 +11,20 @@
 
 #include "netstack/ip/ip_priv.h"
 
+/* A report waits at most for what a query can ask (MLD: 16 bits of ms). */
+#define MCAST_DELAY_MAX (65535 * NST_MS)
+
 struct mcast_group {
-	struct mcast_group *next;
-	struct ip_layer *ip;
-	struct nst_addr addr;
-	uint32_t ifindex;
-	uint32_t refs;
-	bool last_reporter;       /* we, not another member, reported last */
-	struct wheel_timer timer; /* next report */
+	struct mcast_group *next; /* R */
+	struct ip_layer *ip;      /* R */
+	struct nst_addr addr;     /* S */
+	uint32_t ifindex;         /* S */
+	uint32_t refs;            /* R by who is a member */
+	bool last_reporter;       /* S we, not another member, reported last */
+	bool waits;               /* S a report is to come: */
+	nst_time asked;           /* S when it was decided */
+	nst_time delay;           /* S how long it waits, drawn */
+	struct wheel_timer timer; /* R next report */
 };
 
 /* Does the interface listen to the group? All-hosts groups always. */
@@ -30,6 +36,13 @@ void igmp_in(struct ip_layer *ip, struct ip_rx *rx, struct nst_pkt *pkt);
 void mld_in(struct ip_layer *ip, const struct ip_rx *rx, const uint8_t *p,
 	    uint32_t bytes);
 void mcast_fini(struct ip_layer *ip);
+bool mcast_check(const struct ip_layer *ip);
+/* The last of the list, but for its refs and timer. False: it cannot be. */
+NST_MUST_CHECK bool mcast_restore(struct ip_layer *ip,
+				  const struct mcast_group *saved,
+				  enum nst_err *err);
+/* Arms the timer of the group's next report, if one waits. */
+void mcast_arm(struct mcast_group *m);
 
 /* A query came: groups (any, or the one given) report within max_delay. */
 void mcast_query(struct ip_layer *ip, uint32_t ifindex,

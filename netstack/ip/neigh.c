@@ -13,30 +13,63 @@ static nst_time reachable_time(const struct ip_layer *ip)
 	       (nst_time)((r * (uint64_t)NEIGH_REACHABLE_BASE) >> 32);
 }
 
+/* When the state ends or the next solicitation is due. */
+static nst_time deadline(const struct neigh *n)
+{
+	switch ((enum nst_neigh_state)n->state) {
+	case NST_NEIGH_INCOMPLETE:
+	case NST_NEIGH_PROBE:
+		return n->since + NEIGH_RETRANS;
+	case NST_NEIGH_REACHABLE:
+		return n->since + n->reachable;
+	case NST_NEIGH_DELAY:
+		return n->since + NEIGH_DELAY;
+	case NST_NEIGH_STALE:
+	case NST_NEIGH_FAILED:
+		break;
+	}
+	return NST_NEVER;
+}
+
+void neigh_arm(struct neigh *n)
+{
+	struct wheel *w = n->ip->st->wheel;
+	nst_time at = deadline(n);
+
+	if (at == NST_NEVER)
+		wheel_stop(w, &n->timer);
+	else
+		wheel_arm(w, &n->timer, at);
+}
+
 /* The one place where the state changes, with the timer that goes with it. */
 static void set_state(struct neigh *n, enum nst_neigh_state state)
 {
-	struct wheel *w = n->ip->st->wheel;
-	nst_time now = n->ip->st->now;
-
 	n->state = (uint8_t)state;
-	switch (state) {
-	case NST_NEIGH_INCOMPLETE:
-	case NST_NEIGH_PROBE:
-		n->probes = 0;
-		wheel_arm(w, &n->timer, now + NEIGH_RETRANS);
-		return;
-	case NST_NEIGH_REACHABLE:
-		n->confirmed = now;
-		wheel_arm(w, &n->timer, now + reachable_time(n->ip));
-		return;
-	case NST_NEIGH_DELAY:
-		wheel_arm(w, &n->timer, now + NEIGH_DELAY);
-		return;
-	case NST_NEIGH_STALE:
-	case NST_NEIGH_FAILED:
-		wheel_stop(w, &n->timer);
+	n->since = n->ip->st->now;
+	n->probes = 0;
+	if (state == NST_NEIGH_REACHABLE) {
+		n->confirmed = n->since;
+		n->reachable = reachable_time(n->ip);
 	}
+	neigh_arm(n);
+}
+
+bool neigh_facts_ok(const struct neigh *n)
+{
+	bool asks =
+	    n->state == NST_NEIGH_INCOMPLETE || n->state == NST_NEIGH_PROBE;
+
+	if (n->state > NST_NEIGH_FAILED || n->probes > NEIGH_SOLICITS ||
+	    asks != (n->probes > 0))
+		return false;
+	if (n->state == NST_NEIGH_REACHABLE &&
+	    (n->reachable < NEIGH_REACHABLE_BASE / 2 ||
+	     n->reachable > NEIGH_REACHABLE_BASE * 3 / 2))
+		return false;
+	return saved_time_ok(n->ip, n->since) &&
+	       saved_time_ok(n->ip, n->used) &&
+	       saved_time_ok(n->ip, n->confirmed);
 }
 
 /* ---- asking ---- */
@@ -223,7 +256,8 @@ void neigh_timer(struct wheel_timer *t, nst_time now)
 			failed(n);
 			return;
 		}
-		wheel_arm(n->ip->st->wheel, t, now + NEIGH_RETRANS);
+		n->since = now;
+		neigh_arm(n);
 		ask(n);
 		return;
 	case NST_NEIGH_STALE:

@@ -27,18 +27,22 @@
 #define NEIGH_DELAY (5 * NST_SEC)
 
 struct neigh {
-	struct neigh *next; /* in its bucket */
-	struct ip_layer *ip;
-	struct nst_addr addr;
-	uint32_t ifindex;
-	uint8_t mac[6];
-	uint8_t state; /* enum nst_neigh_state */
-	uint8_t probes;
-	bool router;
-	struct wheel_timer timer;
-	nst_time used;                /* last packet sent to it */
-	nst_time confirmed;           /* last proof that it hears us */
-	struct nst_pkt *head, **tail; /* waiting packets, IP header first */
+	struct neigh *next;       /* R in its bucket */
+	struct ip_layer *ip;      /* R */
+	struct nst_addr addr;     /* S */
+	uint32_t ifindex;         /* S */
+	uint8_t mac[6];           /* S */
+	uint8_t state;            /* S enum nst_neigh_state */
+	uint8_t probes;           /* S solicitations sent in this state */
+	bool router;              /* S */
+	struct wheel_timer timer; /* R by neigh_arm() */
+	/* When the state began, or the last solicitation was sent. S */
+	nst_time since;
+	nst_time reachable; /* S drawn: how long REACHABLE lasts */
+	nst_time used;      /* S last packet sent to it */
+	nst_time confirmed; /* S last proof that it hears us */
+	/* Waiting packets, IP header first. R */
+	struct nst_pkt *head, **tail;
 	uint32_t npending;
 };
 

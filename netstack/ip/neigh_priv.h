@@ -12,6 +12,13 @@ struct neigh *neigh_new(struct ip_layer *ip, uint32_t ifindex,
 			const struct nst_addr *a);
 /* Frees the entry and its packets. */
 void neigh_free(struct ip_layer *ip, struct neigh *n);
+/* The last of its bucket, FAILED, for one that was saved; NULL: no memory. */
+struct neigh *neigh_append(struct ip_layer *ip, uint32_t ifindex,
+			   const struct nst_addr *a);
+/* Arms the timer that the state wants, or stops it. */
+void neigh_arm(struct neigh *n);
+/* Could such times and counts have come about? Of one that was saved. */
+NST_MUST_CHECK bool neigh_facts_ok(const struct neigh *n);
 /* Handler of neigh.timer. */
 void neigh_timer(struct wheel_timer *t, nst_time now);
 

@@ -56,32 +56,49 @@ static bool evict(struct ip_layer *ip)
 	return true;
 }
 
-struct neigh *neigh_new(struct ip_layer *ip, uint32_t ifindex,
-			const struct nst_addr *a)
+static struct neigh *insert(struct ip_layer *ip, uint32_t ifindex,
+			    const struct nst_addr *a, struct neigh **at)
 {
-	struct neigh **at = bucket_of(ip, ifindex, a);
-	struct neigh *n;
+	struct neigh *n = nst_alloc(ip->st->env, sizeof(*n));
 
-	if (ip->nneighs >= LIMIT_NEIGHS && !evict(ip)) {
-		ip->st->count.NeighTableFull++;
+	if (!n)
 		return NULL;
-	}
-	n = nst_alloc(ip->st->env, sizeof(*n));
-	if (!n) {
-		ip->st->count.PktNoMemory++;
-		return NULL;
-	}
 	n->ip = ip;
 	n->addr = *a;
 	n->ifindex = ifindex;
 	n->state = NST_NEIGH_FAILED; /* until it is told otherwise */
 	n->timer.fn = neigh_timer;
 	n->tail = &n->head;
-	n->used = ip->st->now;
+	n->used = n->since = ip->st->now;
 	n->next = *at;
 	*at = n;
 	ip->nneighs++;
 	return n;
+}
+
+struct neigh *neigh_new(struct ip_layer *ip, uint32_t ifindex,
+			const struct nst_addr *a)
+{
+	struct neigh *n;
+
+	if (ip->nneighs >= LIMIT_NEIGHS && !evict(ip)) {
+		ip->st->count.NeighTableFull++;
+		return NULL;
+	}
+	n = insert(ip, ifindex, a, bucket_of(ip, ifindex, a));
+	if (!n)
+		ip->st->count.PktNoMemory++;
+	return n;
+}
+
+struct neigh *neigh_append(struct ip_layer *ip, uint32_t ifindex,
+			   const struct nst_addr *a)
+{
+	struct neigh **at = bucket_of(ip, ifindex, a);
+
+	while (*at)
+		at = &(*at)->next;
+	return insert(ip, ifindex, a, at);
 }
 
 void neigh_fini(struct ip_layer *ip)

@@ -79,18 +79,26 @@ static enum nst_err add_linklocal(struct ip_layer *ip, const struct nic *nic)
 	return ifaddr_add(ip, &a);
 }
 
-static enum nst_err nic_add(struct ip_layer *ip,
-			    const struct nst_nic_config *cfg, uint32_t *ifindex)
+enum nst_err nic_cfg_ok(const struct ip_layer *ip,
+			const struct nst_nic_config *cfg)
 {
 	enum nst_err err = nic_cfg_check(cfg);
-	struct nic *nic;
 
 	if (err)
 		return err;
 	if (name_used(ip, cfg->name))
 		return NST_E_EXIST;
-	if (ip->nnics == LIMIT_NICS)
-		return NST_E_NOBUFS;
+	return ip->nnics == LIMIT_NICS ? NST_E_NOBUFS : NST_OK;
+}
+
+static enum nst_err nic_add(struct ip_layer *ip,
+			    const struct nst_nic_config *cfg, uint32_t *ifindex)
+{
+	enum nst_err err = nic_cfg_ok(ip, cfg);
+	struct nic *nic;
+
+	if (err)
+		return err;
 	nic = &ip->nics[ip->nnics];
 	memset(nic, 0, sizeof(*nic));
 	nic->cfg = *cfg;
@@ -145,6 +153,11 @@ uint32_t nst_nic_next(const struct nst_stack *st, uint32_t after)
 	return after < st->ip->nnics ? after + 1 : 0;
 }
 
+bool nic_mtu_ok(uint32_t ifindex, uint32_t mtu)
+{
+	return mtu_ok(mtu) || (ifindex == NIC_LO && mtu == 65536);
+}
+
 enum nst_err nst_nic_set_mtu(struct nst_stack *st, uint32_t ifindex,
 			     uint32_t mtu)
 {
@@ -152,7 +165,7 @@ enum nst_err nst_nic_set_mtu(struct nst_stack *st, uint32_t ifindex,
 
 	if (!nic)
 		return NST_E_NODEV;
-	if (!mtu_ok(mtu) && !(ifindex == NIC_LO && mtu == 65536))
+	if (!nic_mtu_ok(ifindex, mtu))
 		return NST_E_INVAL;
 	nic->cfg.mtu = mtu;
 	return NST_OK;

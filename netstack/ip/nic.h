@@ -11,6 +11,10 @@
 
 #include "netstack/ip/ip_layer.h"
 
+/* Could such an interface be added? INVAL, EXIST, NOBUFS. */
+NST_MUST_CHECK enum nst_err nic_cfg_ok(const struct ip_layer *ip,
+				       const struct nst_nic_config *cfg);
+bool nic_mtu_ok(uint32_t ifindex, uint32_t mtu);
 /* Adds "lo". NOMEM never; for ip_layer_new only. */
 void nic_add_lo(struct ip_layer *ip);
 /*

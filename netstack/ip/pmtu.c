@@ -19,6 +19,11 @@ static struct pmtu_entry *bucket_of(const struct ip_layer *ip,
 	return (struct pmtu_entry *)(uintptr_t)ip->pmtu[h % PMTU_BUCKETS];
 }
 
+static nst_time until(const struct pmtu_entry *e)
+{
+	return e->dst.family ? e->since + PMTU_LIFE : 0;
+}
+
 /* The entry for dst, else a free one, else the one that expires first. */
 static struct pmtu_entry *entry_for(struct ip_layer *ip,
 				    const struct nst_addr *dst)
@@ -28,10 +33,9 @@ static struct pmtu_entry *entry_for(struct ip_layer *ip,
 	for (size_t i = 0; i < PMTU_WAYS; i++) {
 		if (b[i].dst.family && addr_same(&b[i].dst, dst))
 			return &b[i];
-		if (b[i].expires < oldest->expires)
+		if (until(&b[i]) < until(oldest))
 			oldest = &b[i];
 	}
-	oldest->dst.family = 0;
 	return oldest;
 }
 
@@ -45,10 +49,10 @@ void pmtu_apply(const struct ip_layer *ip, struct ip_path *p)
 	for (size_t i = 0; i < PMTU_WAYS; i++) {
 		if (!b[i].dst.family || !addr_same(&b[i].dst, &p->dst))
 			continue;
-		if (b[i].expires <= ip->st->now || b[i].mtu > p->mtu)
+		if (until(&b[i]) <= ip->st->now || b[i].mtu > p->mtu)
 			continue;
 		p->mtu = b[i].mtu;
-		p->mtu_until = b[i].expires;
+		p->mtu_until = until(&b[i]);
 		p->mtu_locked = b[i].locked;
 	}
 }
@@ -79,9 +83,19 @@ void ip_pmtu_update(struct nst_stack *st, const struct nst_addr *dst,
 	e->dst = path.dst;
 	e->mtu = mtu;
 	e->locked = locked;
-	e->expires = st->now + PMTU_LIFE;
+	e->since = st->now;
 	ip->npmtu++;
 	st->count.PmtuUpdates++;
+}
+
+bool pmtu_restore(struct ip_layer *ip, const struct pmtu_entry *e)
+{
+	if (!e->dst.family || !saved_time_ok(ip, e->since) ||
+	    e->mtu < least(&e->dst) || e->mtu > IP_MAX_BYTES ||
+	    (e->locked && e->dst.family != 4))
+		return false;
+	*entry_for(ip, &e->dst) = *e;
+	return true;
 }
 
 uint32_t ip_pmtu_generation(const struct nst_stack *st)

@@ -1,35 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "netstack/ip/reasm.h"
+#include "netstack/ip/reasm_priv.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/nic.h"
-
-/* A run of payload bytes [off, end), copied. */
-struct piece {
-	struct piece *next; /* ascending, disjoint */
-	uint32_t off, end;
-	uint8_t data[];
-};
-
-struct reasm {
-	struct reasm *next; /* in its bucket */
-	struct ip_layer *ip;
-	struct nst_addr src, dst;
-	uint32_t id;
-	uint32_t ifindex;
-	uint8_t proto; /* IPv4: part of the key; IPv6: of the first fragment */
-	bool loop;
-	uint8_t ecn_seen; /* set of 1 << ECN codepoint, RFC 3168 5.3 */
-	uint32_t total;   /* payload bytes; 0 until the last fragment came */
-	uint32_t have;
-	uint32_t npieces;
-	uint32_t bytes; /* memory charged */
-	struct piece *pieces;
-	/* Of the fragment at offset 0, once it came: */
-	uint8_t *hdr;
-	uint32_t hdr_bytes, next_ptr;
-	struct ip_in in;
-	struct wheel_timer timer;
-};
 
 static uint32_t key_more(const struct nst_addr *src, uint32_t id, uint8_t proto)
 {
@@ -122,6 +94,26 @@ static void reasm_timer(struct wheel_timer *t, nst_time now)
 	reasm_free(r);
 }
 
+static nst_time deadline(const struct reasm *r)
+{
+	return r->since + (r->dst.family == 6 ? REASM_TIMEOUT6 : REASM_TIMEOUT);
+}
+
+void reasm_arm(struct reasm *r)
+{
+	wheel_arm(r->ip->st->wheel, &r->timer, deadline(r));
+}
+
+static void link_in(struct ip_layer *ip, struct reasm *r, struct reasm **at)
+{
+	r->ip = ip;
+	r->timer.fn = reasm_timer;
+	r->next = *at;
+	*at = r;
+	ip->nreasm++;
+	charge(r, sizeof(*r));
+}
+
 static struct reasm *reasm_new(struct ip_layer *ip, const struct ip_rx *rx,
 			       const struct reasm_in *f, struct reasm **at)
 {
@@ -138,21 +130,25 @@ static struct reasm *reasm_new(struct ip_layer *ip, const struct ip_rx *rx,
 		st->count.PktNoMemory++;
 		return NULL;
 	}
-	r->ip = ip;
 	r->src = rx->in.src;
 	r->dst = rx->in.dst;
 	r->id = f->id;
 	r->proto = f->proto;
 	r->ifindex = rx->in.ifindex;
 	r->loop = rx->loop;
-	r->timer.fn = reasm_timer;
-	r->next = *at;
-	*at = r;
-	ip->nreasm++;
-	charge(r, sizeof(*r));
-	wheel_arm(st->wheel, &r->timer,
-		  st->now +
-		      (r->dst.family == 6 ? REASM_TIMEOUT6 : REASM_TIMEOUT));
+	r->since = st->now;
+	link_in(ip, r, at);
+	reasm_arm(r);
+	return r;
+}
+
+static struct reasm *find_in(struct reasm *r, const struct nst_addr *src,
+			     const struct nst_addr *dst, uint32_t id,
+			     uint8_t proto)
+{
+	while (r && (r->id != id || key_proto(&r->dst, r->proto) != proto ||
+		     !addr_eq(&r->src, src) || !addr_eq(&r->dst, dst)))
+		r = r->next;
 	return r;
 }
 
@@ -162,14 +158,9 @@ static struct reasm *reasm_get(struct ip_layer *ip, const struct ip_rx *rx,
 	uint8_t proto = key_proto(&rx->in.dst, f->proto);
 	struct reasm **at =
 	    bucket_of(ip, &rx->in.src, &rx->in.dst, f->id, proto);
+	struct reasm *r = find_in(*at, &rx->in.src, &rx->in.dst, f->id, proto);
 
-	for (struct reasm *r = *at; r; r = r->next) {
-		if (r->id == f->id && key_proto(&r->dst, r->proto) == proto &&
-		    addr_eq(&r->src, &rx->in.src) &&
-		    addr_eq(&r->dst, &rx->in.dst))
-			return r;
-	}
-	return reasm_new(ip, rx, f, at);
+	return r ? r : reasm_new(ip, rx, f, at);
 }
 
 enum fit { FIT_OK, FIT_REPEAT, FIT_OVERLAP, FIT_WRONG };
@@ -414,4 +405,97 @@ bool reasm_check(const struct ip_layer *ip)
 		}
 	}
 	return n == ip->nreasm && bytes == ip->reasm_bytes;
+}
+
+/* ---- putting back what was saved ---- */
+
+struct reasm *reasm_restore(struct ip_layer *ip, const struct reasm *saved,
+			    enum nst_err *err)
+{
+	uint8_t proto = key_proto(&saved->dst, saved->proto);
+	struct reasm **at =
+	    bucket_of(ip, &saved->src, &saved->dst, saved->id, proto);
+	struct reasm *r = NULL;
+
+	*err = NST_E_INVAL;
+	if (ip->nreasm >= LIMIT_REASM_DATAGRAMS ||
+	    find_in(*at, &saved->src, &saved->dst, saved->id, proto))
+		return NULL;
+	*err = NST_E_NOMEM;
+	r = nst_alloc(ip->st->env, sizeof(*r));
+	if (!r)
+		return NULL;
+	*r = *saved;
+	while (*at)
+		at = &(*at)->next;
+	link_in(ip, r, at);
+	*err = NST_OK;
+	return r;
+}
+
+bool reasm_restore_hdr(struct reasm *r, const void *p, uint32_t bytes)
+{
+	r->hdr = nst_alloc(r->ip->st->env, bytes);
+	if (!r->hdr)
+		return false;
+	memcpy(r->hdr, p, bytes);
+	r->hdr_bytes = bytes;
+	r->in.hdr_bytes = (uint16_t)bytes;
+	charge(r, bytes);
+	return true;
+}
+
+bool reasm_restore_piece(struct reasm *r, uint32_t off, const void *p,
+			 uint32_t bytes)
+{
+	struct piece **at = &r->pieces, *n;
+
+	n = nst_alloc(r->ip->st->env, sizeof(*n) + bytes);
+	if (!n)
+		return false;
+	n->off = off;
+	n->end = off + bytes;
+	memcpy(n->data, p, bytes);
+	while (*at)
+		at = &(*at)->next;
+	*at = n;
+	r->npieces++;
+	r->have += bytes;
+	charge(r, sizeof(*n) + bytes);
+	return true;
+}
+
+/* What the header says is not looked at again, only where things are in it. */
+static bool hdr_ok(const struct reasm *r)
+{
+	uint32_t n = r->hdr_bytes;
+
+	if (!r->hdr)
+		return true;
+	if (r->in.src.family != r->dst.family ||
+	    r->in.dst.family != r->dst.family ||
+	    !nic_find(r->ip, r->in.ifindex))
+		return false;
+	if (r->dst.family == 4)
+		return n >= IP4_HDR_BYTES && r->hdr[0] >> 4 == 4 &&
+		       (r->hdr[0] & 15u) * 4 == n;
+	return n >= IP6_HDR_BYTES && r->hdr[0] >> 4 == 6 && r->next_ptr < n;
+}
+
+bool reasm_facts_ok(const struct reasm *r)
+{
+	bool first = r->pieces && r->pieces->off == 0;
+	uint32_t at = 0;
+
+	for (const struct piece *p = r->pieces; p; p = p->next) {
+		if (p->off < at || p->end <= p->off)
+			return false;
+		at = p->end;
+	}
+	return r->pieces && at <= IP_MAX_BYTES && r->total <= IP_MAX_BYTES &&
+	       (!r->total || (at <= r->total && r->have < r->total)) &&
+	       r->npieces <= LIMIT_REASM_FRAGS &&
+	       r->ip->reasm_bytes <= LIMIT_REASM_BYTES &&
+	       first == (r->hdr != NULL) && hdr_ok(r) && r->ecn_seen < 16 &&
+	       saved_time_ok(r->ip, r->since);
 }

@@ -44,7 +44,8 @@ static bool gateway_ok(const struct ip_layer *ip, const struct nst_route *r)
 	return via && via->gw.family == 0;
 }
 
-static enum nst_err route_valid(const struct ip_layer *ip,
+/* All but the gateway: that may have become one by other routes. */
+static enum nst_err route_shape(const struct ip_layer *ip,
 				const struct nst_route *r)
 {
 	struct nst_addr masked = r->dst;
@@ -60,7 +61,17 @@ static enum nst_err route_valid(const struct ip_layer *ip,
 	addr_mask(&masked, r->prefix_len);
 	if (!addr_same(&masked, &r->dst))
 		return NST_E_INVAL;
-	return gateway_ok(ip, r) ? NST_OK : NST_E_NETUNREACH;
+	return NST_OK;
+}
+
+static enum nst_err route_valid(const struct ip_layer *ip,
+				const struct nst_route *r)
+{
+	enum nst_err err = route_shape(ip, r);
+
+	if (!err && !gateway_ok(ip, r))
+		err = NST_E_NETUNREACH;
+	return err;
 }
 
 static bool route_exists(const struct ip_layer *ip, const struct nst_route *r)
@@ -95,6 +106,19 @@ enum nst_err route_add(struct ip_layer *ip, const struct nst_route *r)
 	ip->routes[at].dst.scope = 0;
 	ip->nroutes++;
 	return NST_OK;
+}
+
+bool route_restore(struct ip_layer *ip, const struct nst_route *r)
+{
+	size_t n = ip->nroutes;
+
+	if (n == LIMIT_ROUTES || route_shape(ip, r) || route_exists(ip, r))
+		return false;
+	if (n && route_before(r, &ip->routes[n - 1]))
+		return false;
+	ip->routes[n] = *r;
+	ip->nroutes++;
+	return true;
 }
 
 enum nst_err nst_route_add(struct nst_stack *st, const struct nst_route *r)

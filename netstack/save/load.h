@@ -24,6 +24,7 @@ struct load {
 	struct nst_stack *st;
 	struct load_id *ids; /* an open hash table, of a power of two */
 	size_t nids, cap;
+	uint64_t last_id; /* of the stack: making objects gives no new ids */
 };
 
 /* Notes that `obj` is what others call `id`. False: no memory, or the id is 0
@@ -47,6 +48,9 @@ NST_MUST_CHECK bool sock_load(struct load *l, const void *m,
 void *pkt_save(struct save_out *o, const struct nst_pkt *pkt);
 NST_MUST_CHECK bool pkt_load(struct load *l, const void *m,
 			     struct nst_pkt **out);
+/* The same where there is no stack. */
+NST_MUST_CHECK bool pkt_restore(struct save_in *in, const void *m,
+				struct nst_pkt **out);
 /* Of the table of ports: secrets and what buckets remember. */
 void ports_save(const struct nst_stack *st, struct save_out *o);
 NST_MUST_CHECK bool ports_load(struct load *l);

@@ -89,7 +89,7 @@ bool load_id_add(struct load *l, uint64_t id, struct nst_sock *obj)
 {
 	struct load_id *slot;
 
-	if (!id || id > l->st->last_id)
+	if (!id || id > l->last_id)
 		return save_bad(&l->in, "id", "is none that was given");
 	if (2 * (l->nids + 1) > l->cap && !grow_ids(l))
 		return false;
@@ -129,6 +129,7 @@ static bool load_stack(struct load *l)
 		return save_fail(&l->in, NST_E_NOMEM, "no memory");
 	if (!save_restore(&l->in, &save_nst_stack, m, l->st))
 		return false;
+	l->last_id = l->st->last_id;
 	if (m->counters.len)
 		memcpy(&l->st->count, m->counters.data, sizeof(l->st->count));
 	if (l->how->clone)
@@ -188,6 +189,7 @@ static bool load_all(struct load *l)
 			break;
 		if (!load_record(l))
 			return false;
+		l->st->last_id = l->last_id;
 	}
 	if (!ip_link(l) || !tcp_link(l) || !dgram_link(l))
 		return false;
