@@ -32,12 +32,13 @@
  * DEVIATION: netem averages random numbers, which bends p.
  */
 struct netem_chance {
-	uint64_t p;    /* of NETEM_ONE */
-	uint64_t corr; /* of NETEM_ONE */
+	uint64_t p;    /* S of NETEM_ONE */
+	uint64_t corr; /* S of NETEM_ONE */
 };
 
 enum netem_dist { NETEM_UNIFORM, NETEM_NORMAL };
 
+/* S */
 struct netem_conf {
 	uint64_t seed;
 	/* The line. jitter: half width, or the standard deviation. */
@@ -72,6 +73,7 @@ struct netem_conf {
 	uint32_t mtu; /* IP bytes; longer ones are lost; 0: any */
 };
 
+/* S */
 struct netem_stats {
 	uint64_t in_pkts, out_pkts, out_bytes; /* as on the wire */
 	uint64_t lost, corrupted, duplicated, reordered, marked;

@@ -76,8 +76,28 @@ bool netem_line_hold(struct netem *nm, struct nst_pkt *pkt, nst_time at)
 {
 	if (nm->nheld == NETEM_HELD_PKTS)
 		return netem_line_in(nm, pkt, at);
-	nm->held[nm->nheld++] = (struct netem_held){
-	    .pkt = pkt, .left = nm->conf.by_pkts, .due = at + NETEM_HELD_MAX};
+	nm->held[nm->nheld++] =
+	    (struct netem_held){.pkt = pkt, .left = nm->conf.by_pkts, .at = at};
+	return true;
+}
+
+/* Nobody came: it goes on alone. */
+static nst_time held_until(const struct netem_held *h)
+{
+	return h->at + NETEM_HELD_MAX;
+}
+
+bool netem_line_restore(struct netem *nm, const struct netem_flight *f)
+{
+	struct netem_line *l = &nm->line;
+	uint32_t bytes = nst_pkt_bytes(f->pkt);
+
+	if (l->bytes + bytes > NETEM_LINE_BYTES || !grow(nm)) {
+		nst_pkt_free(f->pkt);
+		return false;
+	}
+	l->bytes += bytes;
+	l->v[l->n++] = *f;
 	return true;
 }
 
@@ -104,10 +124,10 @@ void netem_line_passed(struct netem *nm, nst_time at)
 void netem_line_overdue(struct netem *nm, nst_time now)
 {
 	for (uint32_t i = 0; i < nm->nheld;) {
-		if (nm->held[i].due > now)
+		if (held_until(&nm->held[i]) > now)
 			i++;
 		else
-			release(nm, i, nm->held[i].due);
+			release(nm, i, held_until(&nm->held[i]));
 	}
 }
 
@@ -131,8 +151,8 @@ nst_time netem_line_next(const struct netem *nm)
 	nst_time next = nm->line.n ? nm->line.v[0].at : NST_NEVER;
 
 	for (uint32_t i = 0; i < nm->nheld; i++)
-		if (nm->held[i].due < next)
-			next = nm->held[i].due;
+		if (held_until(&nm->held[i]) < next)
+			next = held_until(&nm->held[i]);
 	return next;
 }
 

@@ -3,8 +3,6 @@
  * The body of a netem. The bottleneck is an account, not a place: what a packet
  * will meet is known when it enters, so it goes on the line at once, with its
  * time of arrival, and the queue only remembers who leaves when.
- *
- * Each field is marked: S saved in an image, R rebuilt on load, D dropped.
  */
 #ifndef NETSTACK_NETEM_NETEM_PRIV_H
 #define NETSTACK_NETEM_NETEM_PRIV_H
@@ -28,42 +26,43 @@ enum netem_kind {
 };
 
 /* Who is in the queue until when; a ring in order of departure. */
+struct netem_leave {
+	nst_time at;
+	uint32_t bytes;
+};
 struct netem_queue {
-	struct netem_leave {
-		nst_time at;
-		uint32_t bytes;
-	} * v;                 /* S */
-	uint32_t cap, head, n; /* S */
-	uint64_t bytes;        /* S sum of the ring's */
+	struct netem_leave *v; /* R from `leaves` of the message */
+	uint32_t cap, head, n; /* R */
+	uint64_t bytes;        /* R sum of the ring's */
 	nst_time tat; /* S when the wire is free (virtual scheduling) */
 };
 
 /* On the line, a binary heap by time, then order of entry. */
 struct netem_flight {
-	nst_time at;
-	uint64_t order;
-	struct nst_pkt *pkt;
+	nst_time at;         /* S it arrives, as was drawn */
+	uint64_t order;      /* S */
+	struct nst_pkt *pkt; /* R from the record's packet */
 };
 
 struct netem_line {
-	struct netem_flight *v; /* S */
-	uint32_t cap, n;        /* S */
-	uint64_t bytes;         /* S of all packets */
+	struct netem_flight *v; /* R from records of their own */
+	uint32_t cap, n;        /* R */
+	uint64_t bytes;         /* R of all packets */
 	uint64_t order;         /* S */
 };
 
-/* Waits until `left` others have been scheduled, or `due`. */
+/* Waits until `left` others have been scheduled, or NETEM_HELD_MAX. */
 struct netem_held {
-	struct nst_pkt *pkt; /* S */
+	struct nst_pkt *pkt; /* R from the record's packet */
 	uint32_t left;       /* S */
-	nst_time due;        /* S */
+	nst_time at;         /* S it would have arrived in its turn */
 };
 
 struct netem {
 	const struct nst_env *env;   /* R */
 	struct netem_conf conf;      /* S */
 	uint32_t l2_bytes;           /* S */
-	bool split;                  /* R super-segments are cut */
+	bool split;                  /* R by conf: super-segments are cut */
 	nst_time start, now;         /* S */
 	uint64_t rng[NETEM_R_COUNT]; /* S */
 	bool before[NETEM_R_COUNT];  /* S outcome of the last decision */
@@ -74,12 +73,14 @@ struct netem {
 	nst_time slot_at;            /* S current slot */
 	struct netem_queue queue;    /* S */
 	struct netem_line line;      /* S */
-	struct netem_held held[NETEM_HELD_PKTS]; /* S */
-	uint32_t nheld;                          /* S */
-	struct netem_stats stats;                /* S */
-	void (*on_mtu)(void *ctx, const struct nst_pkt *pkt,
-		       uint32_t mtu); /* R */
-	void *mtu_ctx;                /* R */
+	/* From records of their own. R */
+	struct netem_held held[NETEM_HELD_PKTS];
+	uint32_t nheld;
+
+	struct netem_stats stats; /* S */
+	/* By the embedder. R */
+	void (*on_mtu)(void *ctx, const struct nst_pkt *pkt, uint32_t mtu);
+	void *mtu_ctx;
 };
 
 /* ---- netem_rand.c: decisions ---- */
@@ -97,6 +98,9 @@ enum netem_verdict { NETEM_PASS, NETEM_MARK, NETEM_FULL, NETEM_NOMEM };
 enum netem_verdict netem_queue_in(struct netem *nm, uint32_t bytes,
 				  nst_time now, nst_time *leaves);
 void netem_queue_run(struct netem_queue *q, nst_time now);
+/* Puts back who was in it, from `at` on; false: no memory. */
+NST_MUST_CHECK bool netem_queue_restore(struct netem *nm, const nst_time *at,
+					const uint32_t *bytes, uint32_t n);
 void netem_queue_free(struct netem *nm);
 bool netem_queue_check(const struct netem_queue *q);
 
@@ -109,6 +113,9 @@ bool netem_line_hold(struct netem *nm, struct nst_pkt *pkt, nst_time at);
 void netem_line_passed(struct netem *nm, nst_time at);
 /* Held ones that waited too long join the line. */
 void netem_line_overdue(struct netem *nm, nst_time now);
+/* Puts back what was in it, in the heap's order; takes pkt. False: no room. */
+NST_MUST_CHECK bool netem_line_restore(struct netem *nm,
+				       const struct netem_flight *f);
 struct nst_pkt *netem_line_out(struct netem *nm, nst_time now);
 nst_time netem_line_next(const struct netem *nm);
 void netem_line_free(struct netem *nm);

@@ -100,6 +100,20 @@ enum netem_verdict netem_queue_in(struct netem *nm, uint32_t bytes,
 	return is_marked(nm, *leaves - now) ? NETEM_MARK : NETEM_PASS;
 }
 
+bool netem_queue_restore(struct netem *nm, const nst_time *at,
+			 const uint32_t *bytes, uint32_t n)
+{
+	struct netem_queue *q = &nm->queue;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!grow(nm))
+			return false;
+		q->v[q->n++] = (struct netem_leave){at[i], bytes[i]};
+		q->bytes += bytes[i];
+	}
+	return true;
+}
+
 void netem_queue_free(struct netem *nm)
 {
 	struct netem_queue *q = &nm->queue;
