@@ -20,6 +20,13 @@
 #define TOP_PAD_BYTES (256 << 10)
 #define MMAP_BYTES (1 << 20)
 
+#define POISON 0xdb
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+#define POISON_ALWAYS 1
+#else
+#define POISON_ALWAYS 0
+#endif
+
 static uint8_t random_block[RANDOM_BLOCK_BYTES];
 static size_t random_left;
 
@@ -35,10 +42,13 @@ static void *env_alloc_raw(void *ctx, size_t bytes)
 	return malloc(bytes);
 }
 
+/* What still uses it shall not find what it looks for. */
 static void env_free(void *ctx, void *p, size_t bytes)
 {
-	(void)ctx;
-	(void)bytes;
+	const struct sandbox *sb = ctx;
+
+	if (POISON_ALWAYS || sb->poison)
+		memset(p, POISON, bytes);
 	free(p);
 }
 

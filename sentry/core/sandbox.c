@@ -27,13 +27,39 @@
 /* sandbox.dir holds this, "/cordon-" and 12 digits. */
 #define DIR_BASE_BYTES 40
 
-nst_time sandbox_now(const struct sandbox *sb)
+static nst_time monotonic(void)
 {
 	struct timespec ts;
 
-	(void)sb;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * NST_SEC + ts.tv_nsec;
+}
+
+/* The host's clock is read first: who is delayed between the lines by a stop
+ * is too early by that much, which harms nobody, but never too late. */
+nst_time sandbox_now(const struct sandbox *sb)
+{
+	nst_time host = monotonic();
+	nst_time stopped = atomic_load(&sb->stopped_at);
+
+	return stopped ? stopped : host - atomic_load(&sb->behind);
+}
+
+nst_time sandbox_monotonic(const struct sandbox *sb, nst_time t)
+{
+	return t == 0 || t == NST_NEVER ? t : t + sb->behind;
+}
+
+void sandbox_clock_stop(struct sandbox *sb, nst_time at)
+{
+	sb->stopped_at = at;
+}
+
+void sandbox_clock_start(struct sandbox *sb)
+{
+	if (sb->stopped_at)
+		sb->behind = monotonic() - sb->stopped_at;
+	sb->stopped_at = 0;
 }
 
 void sandbox_init(struct sandbox *sb, const struct options *opt)
@@ -192,12 +218,14 @@ static bool oversleeps(const struct sandbox *sb)
 	if (!sb->loop || loop_is_self(sb->loop))
 		return false;
 	nst_time until = loop_sleeps_until(sb->loop);
-	return until != 0 && sandbox_next_deadline(sb) < until;
+	return until != 0 &&
+	       sandbox_monotonic(sb, sandbox_next_deadline(sb)) < until;
 }
 
 void sandbox_unlock(struct sandbox *sb)
 {
-	sandbox_settle(sb);
+	if (sandbox_settle(sb) && sb->autosave)
+		sb->autosave(sb);
 	bool wake = oversleeps(sb);
 	struct loop *loop = sb->loop;
 	pthread_mutex_unlock(&sb->lock);
@@ -229,19 +257,21 @@ static bool run_dirty(struct sandbox *sb)
 	return true;
 }
 
-void sandbox_settle(struct sandbox *sb)
+bool sandbox_settle(struct sandbox *sb)
 {
-	bool more = true;
+	bool more = true, any = false;
 
 	if (sb->settling)
-		return;
+		return false;
 	sb->settling = true;
 	for (int i = 0; more && i < SETTLE_ROUNDS; i++) {
 		more = sb->link && sb->link->pump && sb->link->pump(sb->link);
 		more |= run_dirty(sb);
+		any |= more;
 	}
 	sb->unsettled = more;
 	sb->settling = false;
+	return any;
 }
 
 void owner_mark(struct sandbox *sb, struct ep_owner *o, uint32_t events)

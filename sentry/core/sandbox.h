@@ -10,6 +10,7 @@
 #define SENTRY_CORE_SANDBOX_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "netstack/nst_stack.h"
 #include "sentry/core/options.h"
@@ -23,6 +24,7 @@ struct sock_table;
 struct capture;
 struct control;
 struct guest;
+struct saves;
 
 struct sandbox {
 	pthread_mutex_t lock;
@@ -39,14 +41,21 @@ struct sandbox {
 	struct control *control; /* its name and control socket, or NULL */
 	struct guest *guest;     /* the launcher's record of it, or NULL */
 	struct ep_owner *dirty, **dirty_tail;
+	_Atomic nst_time behind;     /* the stack's clock, of CLOCK_MONOTONIC */
+	_Atomic nst_time stopped_at; /* it stands still here; 0: it runs */
 	bool settling;
-	bool unsettled;    /* the last settle gave up before it was quiet */
-	int fds_max;       /* lasting descriptors are below (fds.h); 0: any */
-	int notify_fd;     /* seccomp listener */
-	int guest_diag_fd; /* UNIX_DIAG in the guest's namespace, or -1 */
-	int guest_pid;     /* first guest process */
-	uint64_t magic;    /* shared with filter and shim: abi.h */
-	char dir[64];      /* private 0700 directory for socket names */
+	bool unsettled; /* the last settle gave up before it was quiet */
+	bool poison;    /* freed netstack memory is overwritten */
+	/* sandbox_unlock calls it, settled, after each event (a settle that
+	 * did something), or NULL. Under the lock; see sentry/save. */
+	void (*autosave)(struct sandbox *sb);
+	struct saves *saves; /* what was saved and restored in place, or NULL */
+	int fds_max;         /* lasting descriptors are below (fds.h); 0: any */
+	int notify_fd;       /* seccomp listener */
+	int guest_diag_fd;   /* UNIX_DIAG in the guest's namespace, or -1 */
+	int guest_pid;       /* first guest process */
+	uint64_t magic;      /* shared with filter and shim: abi.h */
+	char dir[64];        /* private 0700 directory for socket names */
 	int dir_fd;
 };
 
@@ -66,21 +75,32 @@ void sandbox_dir_name(struct sandbox *sb);
 int sandbox_dir_new(struct sandbox *sb);
 void sandbox_dir_free(struct sandbox *sb);
 
-/* The stack's clock: CLOCK_MONOTONIC in ns (later: less time saved). */
+/* The stack's clock: CLOCK_MONOTONIC in ns less the time that it stood still
+ * while everything else did. Any thread. */
 nst_time sandbox_now(const struct sandbox *sb);
+/* When that is by CLOCK_MONOTONIC: what threads sleep until. */
+nst_time sandbox_monotonic(const struct sandbox *sb, nst_time t);
+/* Stops the stack's clock at `at`; lets it go on from there. Only where nobody
+ * else looks: no other thread runs, or they wait for the lock. */
+void sandbox_clock_stop(struct sandbox *sb, nst_time at);
+void sandbox_clock_start(struct sandbox *sb);
 
 void sandbox_lock(struct sandbox *sb);
 /*
- * Settles, releases the lock, then wakes the loop if the next deadline has
- * become earlier than what it sleeps for. Every lock is undone by this.
+ * Settles, saves if that is due (autosave), releases the lock, then wakes the
+ * loop if the next deadline has become earlier than what it sleeps for. Every
+ * lock is undone by this. No pointer into netstack may be kept over it but
+ * those of struct sock and of the gateway's objects: the stacks may be others
+ * afterwards.
  */
 void sandbox_unlock(struct sandbox *sb);
 /*
  * Runs everything that is pending until quiet, under the lock: packets between
  * the guest's netstack and the gateway's (links), then dirty owners' events.
- * Re-entrant calls return at once (the outer one goes on).
+ * Re-entrant calls return at once (the outer one goes on). True: there was
+ * something.
  */
-void sandbox_settle(struct sandbox *sb);
+bool sandbox_settle(struct sandbox *sb);
 /* Earliest moment at which sandbox_run_timers has work; 0: now, since a settle
  * was cut short. Both under the lock: they are the loop's hooks. */
 nst_time sandbox_next_deadline(const struct sandbox *sb);
