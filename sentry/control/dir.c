@@ -126,27 +126,41 @@ int control_dir_connect(const struct control_dir *d, const char *id)
 	return -err;
 }
 
-/* One name: if its socket refuses, nobody listens there any more. */
-static int sweep_one(void *arg, const char *id)
+bool control_dir_remove_dead(const struct control_dir *d, const char *id)
 {
-	const struct control_dir *d = arg;
 	char name[VALUE_ID_BYTES + sizeof CONTROL_SUFFIX];
 	int fd = control_dir_connect(d, id);
 
 	if (fd >= 0)
 		close(fd);
 	if (fd != -ECONNREFUSED)
-		return 0;
+		return false;
 	snprintf(name, sizeof name, "%s" CONTROL_SUFFIX, id);
-	unlinkat(d->fd, name, 0);
+	return !unlinkat(d->fd, name, 0);
+}
+
+struct sweep {
+	const struct control_dir *dir;
+	bool any;
+};
+
+static int sweep_one(void *arg, const char *id)
+{
+	struct sweep *s = arg;
+
+	s->any |= control_dir_remove_dead(s->dir, id);
 	return 0;
 }
 
 void control_dir_sweep(const struct control_dir *d)
 {
+	struct sweep s = {.dir = d};
+
 	control_dir_lock(d);
-	control_dir_each(d, sweep_one, (void *)d);
+	control_dir_each(d, sweep_one, &s);
 	control_dir_unlock(d);
+	if (s.any)
+		rmdir(d->path);
 }
 
 /* "ID.sock" → "ID"; false for other names. */

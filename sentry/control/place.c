@@ -43,34 +43,14 @@ static int bind_to(int fd, const struct control_dir *d, const char *name)
 	return bind(fd, (struct sockaddr *)&un, sizeof un) ? -errno : 0;
 }
 
-/* Is the name of `id` a dead sandbox's? Then it is removed. */
-static bool remove_dead(const struct control_dir *d, const char *id,
-			const char *name)
-{
-	int fd = control_dir_connect(d, id);
-
-	if (fd >= 0)
-		close(fd);
-	return fd == -ECONNREFUSED && !unlinkat(d->fd, name, 0);
-}
-
 /* Nobody can connect before listen(): by then the mode is right. */
-static int listen_at(int fd, const struct control_dir *d, const char *name,
-		     struct control_place *p)
+static int listen_at(int fd, const struct control_dir *d, const char *name)
 {
-	struct stat st;
-
-	if (fchmodat(d->fd, name, 0600, 0) || listen(fd, BACKLOG) ||
-	    fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
-		int err = errno;
-
-		unlinkat(d->fd, name, 0);
-		return -err;
-	}
-	p->dev = st.st_dev;
-	p->ino = st.st_ino;
-	p->ctime = st.st_ctim;
-	return 0;
+	if (!fchmodat(d->fd, name, 0600, 0) && !listen(fd, BACKLOG))
+		return 0;
+	int err = errno;
+	unlinkat(d->fd, name, 0);
+	return -err;
 }
 
 /* Binds fd to the name of p->id, under the directory's lock. */
@@ -80,11 +60,11 @@ static int take(int fd, const struct control_dir *d, struct control_place *p)
 
 	name_of(p->id, name);
 	int rc = bind_to(fd, d, name);
-	if (rc == -EADDRINUSE && remove_dead(d, p->id, name))
+	if (rc == -EADDRINUSE && control_dir_remove_dead(d, p->id))
 		rc = bind_to(fd, d, name);
 	if (rc == -EADDRINUSE)
 		return -EEXIST;
-	return rc ? rc : listen_at(fd, d, name, p);
+	return rc ? rc : listen_at(fd, d, name);
 }
 
 /* In one directory: `id`, or random ones until one is free. */
@@ -165,28 +145,15 @@ int control_place_claim(const char *id, struct control_place *p)
 	return rc;
 }
 
-static bool still_ours(const struct control_place *p, int dir, const char *name)
-{
-	struct stat st;
-
-	return !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) &&
-	       st.st_dev == p->dev && st.st_ino == p->ino &&
-	       st.st_ctim.tv_sec == p->ctime.tv_sec &&
-	       st.st_ctim.tv_nsec == p->ctime.tv_nsec;
-}
-
 void control_place_remove(const struct control_place *p)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	struct control_dir d = {.fd = open(p->dir, flags)};
-	char name[VALUE_ID_BYTES + 8];
 
 	if (d.fd < 0)
 		return;
-	name_of(p->id, name);
 	control_dir_lock(&d);
-	if (still_ours(p, d.fd, name))
-		unlinkat(d.fd, name, 0);
+	control_dir_remove_dead(&d, p->id);
 	control_dir_close(&d); /* and so its lock */
 	rmdir(p->dir);
 }

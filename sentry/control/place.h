@@ -18,8 +18,6 @@
 #define SENTRY_CONTROL_PLACE_H
 
 #include <stdbool.h>
-#include <sys/types.h>
-#include <time.h>
 
 #include "sentry/core/values.h"
 
@@ -34,14 +32,10 @@ struct control_dir {
 	char path[CONTROL_DIR_BYTES];
 };
 
-/* A claimed name, and which file it was: another sandbox may have taken the
- * name of a dead one. */
+/* A claimed name. */
 struct control_place {
 	char dir[CONTROL_DIR_BYTES];
 	char id[VALUE_ID_BYTES];
-	dev_t dev;
-	ino_t ino;
-	struct timespec ctime;
 };
 
 /* ---- dir.c ---- */
@@ -59,7 +53,9 @@ void control_dir_unlock(const struct control_dir *d);
 /* Connects to an id's socket, non-blocking. A descriptor; -ECONNREFUSED: its
  * sandbox is dead; -EAGAIN: it lives, and is busy. */
 int control_dir_connect(const struct control_dir *d, const char *id);
-/* Removes the names of dead sandboxes. */
+/* Removes the name of an id whose sandbox is dead. Under the lock. */
+bool control_dir_remove_dead(const struct control_dir *d, const char *id);
+/* Removes the names of dead sandboxes, and the directory if these were all. */
 void control_dir_sweep(const struct control_dir *d);
 /* Calls fn for the id of every name, sorted, until it returns non-zero, which
  * is returned. -errno if the directory cannot be read. */
@@ -72,7 +68,8 @@ int control_dir_each(const struct control_dir *d,
  * Returns a listening socket. -EEXIST: a living sandbox has this id.
  */
 int control_place_claim(const char *id, struct control_place *p);
-/* Removes the name if it is still ours, and the directory if it is empty. */
+/* Removes the name once nobody listens, and the directory if it is empty: the
+ * name may be another sandbox's by now, which lives. */
 void control_place_remove(const struct control_place *p);
 /*
  * In a mount namespace of its own: hides the directory from those in it, and

@@ -338,8 +338,8 @@ void control_free(struct sandbox *sb)
 	if (!ct)
 		return;
 	control_stop(sb);
-	control_place_remove(&ct->place);
 	close(ct->listen_fd);
+	control_place_remove(&ct->place);
 	if (ct->stop_fd >= 0)
 		close(ct->stop_fd);
 	free(ct);

@@ -225,7 +225,8 @@ const char *control_command_of(struct json_object *request, const char **why)
 		*why = "\"version\" is missing or not a number";
 	else if (json_object_get_int64(v) != CONTROL_VERSION)
 		*why = "unknown version; this cordon speaks version 1";
-	else if (!c)
+	else if (!c || strlen(json_object_get_string(c)) !=
+			   (size_t)json_object_get_string_len(c))
 		*why = "\"command\" is missing or not a string";
 	return *why ? NULL : json_object_get_string(c);
 }

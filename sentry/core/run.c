@@ -47,7 +47,7 @@ static void hook_unlock(void *ctx)
 
 static nst_time hook_next_deadline(void *ctx)
 {
-	return sandbox_next_deadline(ctx);
+	return sandbox_monotonic(ctx, sandbox_next_deadline(ctx));
 }
 
 static void hook_run_timers(void *ctx)
@@ -344,9 +344,10 @@ static int run_parsed(struct run *r, int *term_signal)
 	sandbox_init(&r->sb, &r->opt);
 	int code = run_guest(r, term_signal);
 	take_apart(r);
+	/* While the watcher is there to do it if we are killed. */
+	control_free(&r->sb);
 	if (r->guest)
 		launch_fini(r->guest);
-	control_free(&r->sb);
 	sandbox_fini(&r->sb);
 	return code;
 }
