@@ -20,14 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUCKETS 1024 /* power of two */
 #define ERRORS_MAX 16
-
-struct dflow_table {
-	struct dflow *bucket[BUCKETS];
-	size_t count, max;
-	uint8_t key[16];
-};
 
 int dflow_table_new(struct gateway *gw)
 {
@@ -57,7 +50,7 @@ void dflow_table_free(struct gateway *gw)
 
 	if (!t)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
+	for (size_t i = 0; i < DFLOW_BUCKETS; i++)
 		free_bucket(t->bucket[i]);
 	free(t);
 	gw->dflows = NULL;
@@ -92,7 +85,7 @@ static struct dflow **bucket_of(const struct gateway *gw, enum dflow_kind kind,
 	memcpy(k.src, src->addr.b, bytes);
 	memcpy(k.dst, dst->addr.b, bytes);
 	h = env->hash(env->ctx, gw->dflows->key, &k, sizeof(k));
-	return &gw->dflows->bucket[h % BUCKETS];
+	return &gw->dflows->bucket[h % DFLOW_BUCKETS];
 }
 
 struct dflow *dflow_find(struct gateway *gw, enum dflow_kind kind,
@@ -111,7 +104,7 @@ void dflow_free(struct dflow *f)
 {
 	struct gateway *gw = f->gw;
 
-	gw_timer_stop(gw, &f->timer);
+	gw_timer_stop(gw, &f->idle);
 	host_close(gw, f->op, f->fd);
 	*f->pprev = f->next;
 	if (f->next)
@@ -123,7 +116,7 @@ void dflow_free(struct dflow *f)
 static void expired(struct gw_timer *t, nst_time now)
 {
 	(void)now;
-	dflow_free(GW_OWNER_OF(t, struct dflow, timer));
+	dflow_free(GW_OWNER_OF(t, struct dflow, idle));
 }
 
 /* Makes room for one more. */
@@ -138,7 +131,7 @@ static void evict(struct gateway *gw)
 	if (!t)
 		return;
 	gw->count.UdpEvicted++;
-	dflow_free(GW_OWNER_OF(t, struct dflow, timer));
+	dflow_free(GW_OWNER_OF(t, struct dflow, idle));
 }
 
 void dflow_touch(struct dflow *f, nst_time now)
@@ -149,7 +142,7 @@ void dflow_touch(struct dflow *f, nst_time now)
 		q = GWQ_ECHO;
 	else if (f->dst.port == 53)
 		q = GWQ_UDP_DNS;
-	gw_timer_arm(f->gw, &f->timer, q, now);
+	gw_timer_arm(f->gw, &f->idle, q, now);
 }
 
 static void host_event(void *arg, const struct loop_event *ev);
@@ -182,12 +175,24 @@ static void host_event(void *arg, const struct loop_event *ev)
 		dflow_free(f);
 }
 
+void dflow_link(struct dflow *f)
+{
+	struct dflow **b = bucket_of(f->gw, f->kind, &f->src, &f->dst);
+
+	f->next = *b;
+	f->pprev = b;
+	if (f->next)
+		f->next->pprev = &f->next;
+	*b = f;
+	f->gw->dflows->count++;
+}
+
 struct dflow *dflow_new(struct gateway *gw, enum dflow_kind kind,
 			const struct dflow_ops *ops,
 			const struct nst_sockaddr *src,
 			const struct nst_sockaddr *dst, int fd, nst_time now)
 {
-	struct dflow *f = calloc(1, sizeof(*f)), **b;
+	struct dflow *f = calloc(1, sizeof(*f));
 
 	if (!f) {
 		gw->count.NoMemory++;
@@ -196,20 +201,14 @@ struct dflow *dflow_new(struct gateway *gw, enum dflow_kind kind,
 	}
 	if (gw->dflows->count >= gw->dflows->max)
 		evict(gw);
-	*f = (struct dflow){.timer.fn = expired,
+	*f = (struct dflow){.idle.fn = expired,
 			    .gw = gw,
 			    .ops = ops,
 			    .src = *src,
 			    .dst = *dst,
 			    .fd = fd,
 			    .kind = (uint8_t)kind};
-	b = bucket_of(gw, kind, src, dst);
-	f->next = *b;
-	f->pprev = b;
-	if (f->next)
-		f->next->pprev = &f->next;
-	*b = f;
-	gw->dflows->count++;
+	dflow_link(f);
 	dflow_touch(f, now);
 	if (receive(f))
 		return f;

@@ -22,20 +22,31 @@ struct dflow_ops {
 };
 
 struct dflow {
-	struct gw_timer timer; /* first: idle */
-	struct gateway *gw;
-	const struct dflow_ops *ops;
-	struct dflow *next, **pprev;  /* of its bucket */
-	struct nst_sockaddr src, dst; /* as the guest has them; echo: the port
-					 of src is the id, that of dst is 0 */
-	int fd;
-	struct loop_op *op;
-	uint16_t host_id; /* echo by raw socket: our id */
-	uint8_t kind;
-	uint8_t errors; /* in a row; too many end the flow */
-	bool raw;       /* echo by raw socket */
-	bool replied;
+	struct gw_timer idle;        /* S first */
+	struct gateway *gw;          /* R */
+	const struct dflow_ops *ops; /* R by kind */
+	struct dflow *next, **pprev; /* R of its bucket */
+	/* S as the guest has them; echo: the port of src is the id, that of dst
+	 * is 0 */
+	struct nst_sockaddr src, dst; /* S */
+	int fd;                       /* S */
+	struct loop_op *op;           /* R */
+	uint16_t host_id;             /* S echo by raw socket: our id */
+	uint8_t kind;                 /* S */
+	uint8_t errors;               /* S in a row; too many end the flow */
+	bool raw;                     /* S echo by raw socket */
+	bool replied;                 /* S */
 };
+
+#define DFLOW_BUCKETS 1024 /* power of two */
+
+struct dflow_table {
+	struct dflow *bucket[DFLOW_BUCKETS]; /* R */
+	size_t count, max;                   /* R */
+	uint8_t key[16];                     /* S */
+};
+
+extern const struct dflow_ops flow_udp_ops, flow_echo_ops;
 
 int dflow_table_new(struct gateway *gw); /* -ENOMEM */
 void dflow_table_free(struct gateway *gw);
@@ -52,5 +63,7 @@ struct dflow *dflow_new(struct gateway *gw, enum dflow_kind kind,
 /* The flow was used: its idle time begins anew. */
 void dflow_touch(struct dflow *f, nst_time now);
 void dflow_free(struct dflow *f);
+/* Of a flow that was restored: into its bucket. */
+void dflow_link(struct dflow *f);
 
 #endif

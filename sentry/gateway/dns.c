@@ -33,13 +33,20 @@ bool dns_allowed(const struct dns *dns, uint8_t proto)
 	       (o->dns6.family && policy_allows(o, proto, &at6));
 }
 
+static struct nst_stack *dns_stack(const struct dns_server *s)
+{
+	const struct gateway *gw = s->dns->gw;
+
+	return s->of_guest ? gw->sb->stack : gw->stack;
+}
+
 static enum nst_err open_udp(struct dns_server *s,
 			     const struct nst_sockaddr *at)
 {
 	enum nst_err err;
 
 	s->udp_owner.events = dns_udp_events;
-	err = nst_dgram_new(s->stack, NST_DGRAM_UDP, at->addr.family, 0,
+	err = nst_dgram_new(dns_stack(s), NST_DGRAM_UDP, at->addr.family, 0,
 			    &s->udp_owner, &s->udp);
 	if (err != NST_OK)
 		return err;
@@ -52,8 +59,8 @@ static enum nst_err open_tcp(struct dns_server *s,
 	enum nst_err err;
 
 	s->tcp_owner.events = dns_tcp_events;
-	err =
-	    nst_tcp_new(s->stack, at->addr.family, &s->tcp_owner, now, &s->tcp);
+	err = nst_tcp_new(dns_stack(s), at->addr.family, &s->tcp_owner, now,
+			  &s->tcp);
 	if (err != NST_OK)
 		return err;
 	err = nst_sock_bind(nst_tcp_sock(s->tcp), at);
@@ -77,31 +84,31 @@ static void close_server(struct dns_server *s)
 	s->tcp = NULL;
 }
 
-static struct dns_server *find_server(struct dns *dns, struct nst_stack *st,
+static struct dns_server *find_server(struct dns *dns, bool of_guest,
 				      const struct nst_addr *a)
 {
 	for (size_t i = 0; i < dns->nservers; i++) {
 		struct dns_server *s = &dns->server[i];
 
-		if (s->stack == st && gw_addr_eq(&s->addr, a))
+		if (s->of_guest == of_guest && gw_addr_eq(&s->addr, a))
 			return s;
 	}
 	return NULL;
 }
 
 /* An address that a guest's program holds already is left to it. */
-static int serve(struct dns *dns, struct nst_stack *st,
-		 const struct nst_addr *a, nst_time now)
+static int serve(struct dns *dns, bool of_guest, const struct nst_addr *a,
+		 nst_time now)
 {
 	struct nst_sockaddr at = {.addr = *a, .port = DNS_PORT};
 	struct dns_server *s = &dns->server[dns->nservers];
 	enum nst_err err;
 
-	if (a->family == 0 || find_server(dns, st, a))
+	if (a->family == 0 || find_server(dns, of_guest, a))
 		return 0;
 	if (dns->nservers == DNS_SERVERS_MAX)
 		return -ENOBUFS;
-	*s = (struct dns_server){.dns = dns, .stack = st, .addr = *a};
+	*s = (struct dns_server){.dns = dns, .of_guest = of_guest, .addr = *a};
 	err = open_udp(s, &at);
 	if (err == NST_OK)
 		err = open_tcp(s, &at, now);
@@ -124,7 +131,7 @@ static void serve_loopback(struct dns *dns, nst_time now)
 			continue;
 		if (!nst_addr_is_local(dns->gw->sb->stack, &a.addr))
 			continue;
-		if (serve(dns, dns->gw->sb->stack, &a.addr, now) < 0)
+		if (serve(dns, true, &a.addr, now) < 0)
 			dns->gw->count.DnsServfail++;
 	}
 }
@@ -148,9 +155,9 @@ int dns_new(struct gateway *gw)
 	LIST_INIT(&dns->queries);
 	gw->dns = dns;
 	resolvers_init(&dns->resolvers, RESOLV_CONF);
-	err = serve(dns, gw->stack, &o->dns4, now);
+	err = serve(dns, false, &o->dns4, now);
 	if (err == 0)
-		err = serve(dns, gw->stack, &o->dns6, now);
+		err = serve(dns, false, &o->dns6, now);
 	if (err < 0) {
 		log_error("the DNS address cannot be served; choose another "
 			  "than the gateway's");

@@ -15,15 +15,26 @@
 
 /* Port 53 of one address, UDP and TCP. */
 struct dns_server {
-	struct ep_owner udp_owner, tcp_owner;
-	struct dns *dns;
-	struct nst_stack *stack; /* the gateway's or the guest's */
-	struct nst_addr addr;
-	struct nst_dgram *udp;
-	struct nst_tcp *tcp; /* listener */
+	struct ep_owner udp_owner, tcp_owner; /* R */
+	struct dns *dns;                      /* R */
+	bool of_guest;         /* S in the guest's stack, not the gateway's */
+	struct nst_addr addr;  /* S */
+	struct nst_dgram *udp; /* S */
+	struct nst_tcp *tcp;   /* S listener */
 };
 
-struct dns_query;
+struct dns_query {
+	struct gw_timer idle;       /* S first */
+	LIST_ENTRY(dns_query) all;  /* R */
+	struct dns_server *server;  /* S as a number */
+	struct nst_sockaddr client; /* S */
+	uint16_t client_id;         /* S */
+	unsigned tries;             /* S resolvers asked, rounds included */
+	int fd;                     /* S */
+	struct loop_op *op;         /* R */
+	size_t bytes;               /* S */
+	uint8_t msg[];              /* S as sent, with our id */
+};
 LIST_HEAD(dns_query_list, dns_query);
 
 struct dns {

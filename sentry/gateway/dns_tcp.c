@@ -29,14 +29,15 @@ static void host_failed(struct relay *r, int err)
 	connect_next(r);
 }
 
-static const struct relay_kind dns_tcp = {.host_failed = host_failed};
+const struct relay_kind relay_dns = {.host_failed = host_failed};
 
-static void take(struct dns *dns, struct nst_tcp *tp)
+static void take(struct dns_server *s, struct nst_tcp *tp)
 {
+	struct dns *dns = s->dns;
 	struct relay *r = NULL;
 
 	if (dns_allowed(dns, IPPROTO_TCP))
-		r = relay_new(dns->gw, &dns_tcp, dns);
+		r = relay_new(dns->gw, &relay_dns, dns);
 	else
 		dns->gw->count.DnsPolicyDenied++;
 	if (!r) {
@@ -45,6 +46,7 @@ static void take(struct dns *dns, struct nst_tcp *tp)
 	}
 	dns->gw->count.DnsQueries++;
 	r->tp = tp;
+	r->of_guest = s->of_guest;
 	r->guest_up = true;
 	nst_sock_set_user(nst_tcp_sock(tp), &r->owner);
 	relay_tune_guest(r);
@@ -59,5 +61,5 @@ void dns_tcp_events(struct ep_owner *o, uint32_t events)
 	(void)events;
 	dns_refresh(s->dns, gw_now(s->dns->gw));
 	while (nst_tcp_accept(s->tcp, &child) == NST_OK)
-		take(s->dns, child);
+		take(s, child);
 }

@@ -22,24 +22,11 @@
 #define ROUNDS 2
 #define QUERY_MAX_BYTES 4096 /* an honest query is below 512 */
 
-struct dns_query {
-	struct gw_timer timer; /* first */
-	LIST_ENTRY(dns_query) all;
-	struct dns_server *server;
-	struct nst_sockaddr client;
-	uint16_t client_id;
-	unsigned tries; /* resolvers asked, rounds included */
-	int fd;
-	struct loop_op *op;
-	size_t bytes;
-	uint8_t msg[]; /* as sent, with our id */
-};
-
 static void query_free(struct dns_query *q)
 {
 	struct dns *dns = q->server->dns;
 
-	gw_timer_stop(dns->gw, &q->timer);
+	gw_timer_stop(dns->gw, &q->idle);
 	host_close(dns->gw, q->op, q->fd);
 	LIST_REMOVE(q, all);
 	dns->nqueries--;
@@ -105,7 +92,7 @@ static bool query_send(struct dns_query *q, const struct host_addr *to,
 	q->op = loop_recv(gw->sb->loop, q->fd, false, host_event, q);
 	if (!q->op)
 		return false;
-	gw_timer_arm(gw, &q->timer, GWQ_DNS_QUERY, now);
+	gw_timer_arm(gw, &q->idle, GWQ_DNS_QUERY, now);
 	return true;
 }
 
@@ -131,7 +118,7 @@ static void query_next(struct dns_query *q, nst_time now)
 
 static void query_timeout(struct gw_timer *t, nst_time now)
 {
-	struct dns_query *q = GW_OWNER_OF(t, struct dns_query, timer);
+	struct dns_query *q = GW_OWNER_OF(t, struct dns_query, idle);
 
 	q->server->dns->gw->count.DnsTimeouts++;
 	query_next(q, now);
@@ -182,7 +169,7 @@ static void evict(struct dns *dns)
 
 	dns->gw->count.DnsEvicted++;
 	if (t)
-		query_free(GW_OWNER_OF(t, struct dns_query, timer));
+		query_free(GW_OWNER_OF(t, struct dns_query, idle));
 }
 
 static void query_new(struct dns_server *s, const struct nst_dgram_in *in,
@@ -198,7 +185,7 @@ static void query_new(struct dns_server *s, const struct nst_dgram_in *in,
 		dns->gw->count.NoMemory++;
 		return;
 	}
-	q->timer.fn = query_timeout;
+	q->idle.fn = query_timeout;
 	q->server = s;
 	q->client = in->src;
 	q->client_id = dns_msg_id(in->data);

@@ -82,8 +82,7 @@ static void echo_error(struct dflow *f, int err, nst_time now)
 	f->gw->count.EchoHostErrors++;
 }
 
-static const struct dflow_ops echo_ops = {.in = echo_reply,
-					  .error = echo_error};
+const struct dflow_ops flow_echo_ops = {.in = echo_reply, .error = echo_error};
 
 /* A connected socket for echoes to `to`, or -errno. */
 static int echo_socket(struct gateway *gw, const struct host_addr *to,
@@ -133,7 +132,7 @@ static struct dflow *open_flow(struct gateway *gw,
 		return NULL;
 	}
 	gw->count.EchoFlows++;
-	f = dflow_new(gw, DFLOW_ECHO, &echo_ops, src, dst, fd, now);
+	f = dflow_new(gw, DFLOW_ECHO, &flow_echo_ops, src, dst, fd, now);
 	if (!f)
 		return NULL;
 	f->raw = raw;

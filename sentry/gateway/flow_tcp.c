@@ -86,7 +86,7 @@ static bool host_up(struct relay *r)
 	return true;
 }
 
-static const struct relay_kind flow_tcp = {
+const struct relay_kind relay_flow = {
     .host_up = host_up,
     .host_failed = host_failed,
 };
@@ -124,7 +124,7 @@ void flow_tcp_in(void *ctx, struct nst_fwd_req *req,
 		deny(gw, req, why);
 		return;
 	}
-	r = relay_new(gw, &flow_tcp, NULL);
+	r = relay_new(gw, &relay_flow, NULL);
 	if (!r) {
 		nst_fwd_refuse(req, gw_now(gw));
 		return;

@@ -39,7 +39,7 @@ static void udp_reply(struct dflow *f, uint8_t *data, size_t bytes,
 		f->gw->count.UdpToGuestDrops++;
 }
 
-static const struct dflow_ops udp_ops = {.in = udp_reply, .error = udp_error};
+const struct dflow_ops flow_udp_ops = {.in = udp_reply, .error = udp_error};
 
 static void deny(struct gateway *gw, const struct nst_sockaddr *src,
 		 const struct nst_sockaddr *dst, enum nst_err why)
@@ -71,7 +71,8 @@ static struct dflow *open_flow(struct gateway *gw,
 	fd = host_socket(gw, to.u.sa.sa_family, SOCK_DGRAM, 0);
 	if (fd >= 0 && connect(fd, &to.u.sa, to.len) == 0) {
 		gw->count.UdpFlows++;
-		return dflow_new(gw, DFLOW_UDP, &udp_ops, src, dst, fd, now);
+		return dflow_new(gw, DFLOW_UDP, &flow_udp_ops, src, dst, fd,
+				 now);
 	}
 	err = fd < 0 ? -fd : errno;
 	if (fd >= 0)

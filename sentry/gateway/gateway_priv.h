@@ -63,12 +63,12 @@ enum gw_queue_id {
 };
 
 struct gw_timer {
-	TAILQ_ENTRY(gw_timer) link;
+	TAILQ_ENTRY(gw_timer) link; /* R */
 	/* Called with the timer not armed. */
-	void (*fn)(struct gw_timer *t, nst_time now);
-	nst_time deadline;
-	bool armed;
-	uint8_t queue;
+	void (*fn)(struct gw_timer *t, nst_time now); /* R */
+	nst_time since;                               /* S when it was armed */
+	bool armed;                                   /* S */
+	uint8_t queue;                                /* S */
 };
 TAILQ_HEAD(gw_queue, gw_timer);
 
@@ -79,19 +79,21 @@ struct dns;
 struct publish;
 
 struct gateway {
-	struct sandbox *sb;
-	struct nst_stack *stack; /* the gateway's own netstack */
-	uint32_t ifindex;        /* its gw0 */
-	struct link *link;
+	struct sandbox *sb;      /* R */
+	struct nst_stack *stack; /* R the gateway's own netstack */
+	uint32_t ifindex;        /* S its gw0 */
+	struct link *link;       /* R */
+	/* From what is in them: R */
 	struct gw_queue queue[GWQ_COUNT];
 	struct relay_list relays;
 	struct relay_list ready; /* used up their turn; since ready_since */
-	nst_time ready_since;
-	size_t nrelays, relays_max;
-	struct dflow_table *dflows;
-	struct dns *dns;
-	struct publish *pub;
-	struct gw_counters count;
+
+	nst_time ready_since;       /* S */
+	size_t nrelays, relays_max; /* R */
+	struct dflow_table *dflows; /* R with records of its own, as: */
+	struct dns *dns;            /* R */
+	struct publish *pub;        /* R */
+	struct gw_counters count;   /* S as bytes */
 };
 
 static inline nst_time gw_now(const struct gateway *gw)
@@ -111,6 +113,9 @@ void gw_timer_arm(struct gateway *gw, struct gw_timer *t, enum gw_queue_id q,
 void gw_timer_stop(struct gateway *gw, struct gw_timer *t);
 /* The least recently armed timer of a queue, or NULL. */
 struct gw_timer *gw_timer_oldest(struct gateway *gw, enum gw_queue_id q);
+/* Of a timer that was restored: into its queue, if it was armed. False: there
+ * is no such queue. */
+bool gw_timer_rearm(struct gateway *gw, struct gw_timer *t);
 nst_time gw_timers_next(const struct gateway *gw);
 void gw_timers_run(struct gateway *gw, nst_time now);
 

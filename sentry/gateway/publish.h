@@ -9,27 +9,36 @@
 
 #include "sentry/gateway/relay.h"
 
-struct pub_peer;
+/* A client of a published UDP port: publish_udp.c. */
+struct pub_peer {
+	struct ep_owner owner;     /* R first */
+	struct gw_timer idle;      /* S */
+	LIST_ENTRY(pub_peer) link; /* R */
+	struct pub_port *port;     /* S as a number */
+	struct host_addr client;   /* S */
+	struct nst_dgram *d;       /* S */
+	uint8_t family;            /* S of d */
+};
 LIST_HEAD(pub_bucket, pub_peer);
 #define PUB_BUCKETS 256 /* power of two */
 
 /* One bound host socket. */
 struct pub_port {
-	struct gateway *gw;
-	struct gw_timer retry; /* accept again */
-	int fd;
-	struct loop_op *op;
-	uint8_t family; /* 4, 6: of the host socket */
-	bool udp;
-	uint16_t guest_port;
+	struct gateway *gw;    /* R */
+	struct gw_timer retry; /* S accept again */
+	int fd;                /* S */
+	struct loop_op *op;    /* R */
+	uint8_t family;        /* S 4, 6: of the host socket */
+	bool udp;              /* S */
+	uint16_t guest_port;   /* S */
 };
 
 struct publish {
-	struct pub_port *port;
-	size_t nports;
-	struct pub_bucket peer[PUB_BUCKETS]; /* UDP */
-	size_t npeers, peers_max;
-	uint8_t key[16];
+	struct pub_port *port;               /* R by records of its own */
+	size_t nports;                       /* R */
+	struct pub_bucket peer[PUB_BUCKETS]; /* R UDP */
+	size_t npeers, peers_max;            /* R */
+	uint8_t key[16];                     /* S */
 };
 
 /*
@@ -55,5 +64,7 @@ enum nst_err pub_bind(struct nst_sock *s, const struct nst_addr *from,
 int pub_tcp_start(struct pub_port *p);
 int pub_udp_start(struct pub_port *p);
 void pub_udp_free_all(struct gateway *gw);
+/* Of a peer that was restored: into its bucket. */
+void pub_peer_link(struct pub_peer *p);
 
 #endif

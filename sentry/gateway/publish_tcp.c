@@ -17,7 +17,7 @@
 
 static void guest_failed(struct relay *r, enum nst_err err);
 
-static const struct relay_kind publish_tcp = {.guest_failed = guest_failed};
+const struct relay_kind relay_publish = {.guest_failed = guest_failed};
 
 static void drop_guest(struct relay *r)
 {
@@ -72,7 +72,7 @@ static void guest_failed(struct relay *r, enum nst_err err)
 static void accepted(struct pub_port *p, int fd)
 {
 	struct gateway *gw = p->gw;
-	struct relay *r = relay_new(gw, &publish_tcp, NULL);
+	struct relay *r = relay_new(gw, &relay_publish, NULL);
 
 	if (!r) {
 		gw->count.PubRefused++;

@@ -17,16 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pub_peer {
-	struct ep_owner owner; /* first */
-	struct gw_timer timer;
-	LIST_ENTRY(pub_peer) link;
-	struct pub_port *port;
-	struct host_addr client;
-	struct nst_dgram *d;
-	uint8_t family; /* of d */
-};
-
 static void peer_events(struct ep_owner *o, uint32_t events);
 
 static socklen_t sa_len(const struct sockaddr_storage *ss)
@@ -59,7 +49,7 @@ static void peer_free(struct pub_peer *p)
 	struct gateway *gw = p->port->gw;
 
 	peer_close(p);
-	gw_timer_stop(gw, &p->timer);
+	gw_timer_stop(gw, &p->idle);
 	LIST_REMOVE(p, link);
 	gw->pub->npeers--;
 	free(p);
@@ -84,7 +74,7 @@ void pub_udp_free_all(struct gateway *gw)
 static void expired(struct gw_timer *t, nst_time now)
 {
 	(void)now;
-	peer_free(GW_OWNER_OF(t, struct pub_peer, timer));
+	peer_free(GW_OWNER_OF(t, struct pub_peer, idle));
 }
 
 static bool peer_open(struct pub_peer *p, uint8_t family, nst_time now)
@@ -109,6 +99,15 @@ static bool peer_open(struct pub_peer *p, uint8_t family, nst_time now)
 	return err == NST_OK;
 }
 
+void pub_peer_link(struct pub_peer *p)
+{
+	struct gateway *gw = p->port->gw;
+	struct pub_bucket *b = bucket_of(gw->pub, &gw->sb->env, &p->client);
+
+	LIST_INSERT_HEAD(b, p, link);
+	gw->pub->npeers++;
+}
+
 static struct pub_peer *peer_new(struct pub_port *port,
 				 const struct host_addr *client, nst_time now)
 {
@@ -124,14 +123,13 @@ static struct pub_peer *peer_new(struct pub_port *port,
 
 		gw->count.PubPeerEvicted++;
 		if (t)
-			peer_free(GW_OWNER_OF(t, struct pub_peer, timer));
+			peer_free(GW_OWNER_OF(t, struct pub_peer, idle));
 	}
 	p->owner.events = peer_events;
-	p->timer.fn = expired;
+	p->idle.fn = expired;
 	p->port = port;
 	p->client = *client;
-	LIST_INSERT_HEAD(bucket_of(gw->pub, &gw->sb->env, client), p, link);
-	gw->pub->npeers++;
+	pub_peer_link(p);
 	if (peer_open(p, port->family, now))
 		return p;
 	peer_free(p);
@@ -189,7 +187,7 @@ static void peer_events(struct ep_owner *o, uint32_t events)
 	nst_time now = gw_now(gw);
 
 	if (events & NST_EV_IN) {
-		gw_timer_arm(gw, &p->timer, GWQ_PUB_PEER, now);
+		gw_timer_arm(gw, &p->idle, GWQ_PUB_PEER, now);
 		peer_answers(p);
 	}
 	if (events & NST_EV_ERR)
@@ -203,7 +201,7 @@ static void peer_send(struct pub_peer *p, void *data, size_t bytes,
 	struct nst_iov iov = {data, bytes};
 	enum nst_err err;
 
-	gw_timer_arm(p->port->gw, &p->timer, GWQ_PUB_PEER, now);
+	gw_timer_arm(p->port->gw, &p->idle, GWQ_PUB_PEER, now);
 	err = nst_dgram_send(p->d, NULL, &iov, 1, NULL, now);
 	if (err == NST_E_CONNREFUSED) /* of an earlier one */
 		err = nst_dgram_send(p->d, NULL, &iov, 1, NULL, now);

@@ -27,26 +27,30 @@ struct relay_kind {
 };
 
 struct relay {
-	struct ep_owner owner; /* first: the endpoint's user */
-	struct gateway *gw;
-	const struct relay_kind *kind;
-	void *ctx; /* the kind's own */
-	TAILQ_ENTRY(relay) all, turn;
-	struct nst_fwd_req *req; /* a SYN that waits for the host's answer */
-	struct nst_tcp *tp;      /* or NULL while there is none */
-	int fd;                  /* or -1 */
-	struct loop_op *op;      /* poll on fd */
-	uint32_t budget;         /* bytes it may still move this turn */
-	uint16_t guest_port;     /* publish: where to connect */
-	uint8_t tried;           /* the kind's count of attempts */
-	bool waiting;            /* in gw->ready */
-	bool host_up, guest_up;  /* handshakes done */
-	bool host_in, host_out;  /* readiness as last seen; edges set them */
-	bool host_hup;           /* RDHUP, HUP or ERR seen: read to the end */
-	bool host_eof;           /* FIN from the host passed to the guest */
-	bool host_gone;          /* writing failed: reset once it is read out */
-	bool guest_eof;          /* FIN from the guest passed to the host */
+	struct ep_owner owner;         /* R first: the endpoint's user */
+	struct gateway *gw;            /* R */
+	const struct relay_kind *kind; /* S as a number */
+	void *ctx;                     /* R the kind's own */
+	TAILQ_ENTRY(relay) all;        /* R */
+	TAILQ_ENTRY(relay) turn;       /* R */
+	struct nst_fwd_req *req; /* S a SYN that waits for the host's answer */
+	struct nst_tcp *tp;      /* S or NULL while there is none */
+	bool of_guest;           /* S tp is of the guest's stack */
+	int fd;                  /* S or -1 */
+	struct loop_op *op;      /* R poll on fd */
+	uint32_t budget;         /* S bytes it may still move this turn */
+	uint16_t guest_port;     /* S publish: where to connect */
+	uint8_t tried;           /* S the kind's count of attempts */
+	bool waiting;            /* S in gw->ready */
+	bool host_up, guest_up;  /* S handshakes done */
+	bool host_in, host_out;  /* S readiness as last seen; edges set them */
+	bool host_hup;           /* S RDHUP, HUP or ERR seen: read to the end */
+	bool host_eof;           /* S FIN from the host passed to the guest */
+	bool host_gone;          /* S writing failed: reset once it is read */
+	bool guest_eof;          /* S FIN from the guest passed to the host */
 };
+
+extern const struct relay_kind relay_flow, relay_dns, relay_publish;
 
 /* Without memory or beyond the limit (both counted): NULL. */
 struct relay *relay_new(struct gateway *gw, const struct relay_kind *kind,

@@ -31,10 +31,34 @@ void gw_timer_arm(struct gateway *gw, struct gw_timer *t, enum gw_queue_id q,
 		  nst_time now)
 {
 	gw_timer_stop(gw, t);
-	t->deadline = now + timeout[q];
+	t->since = now;
 	t->queue = (uint8_t)q;
 	t->armed = true;
 	TAILQ_INSERT_TAIL(&gw->queue[q], t, link);
+}
+
+static nst_time deadline_of(const struct gw_timer *t)
+{
+	return t->since + timeout[t->queue];
+}
+
+/* What is restored in order finds its place at the end. */
+bool gw_timer_rearm(struct gateway *gw, struct gw_timer *t)
+{
+	struct gw_timer *at;
+
+	if (!t->armed)
+		return true;
+	if (t->queue >= GWQ_COUNT)
+		return false;
+	at = TAILQ_LAST(&gw->queue[t->queue], gw_queue);
+	while (at && at->since > t->since)
+		at = TAILQ_PREV(at, gw_queue, link);
+	if (at)
+		TAILQ_INSERT_AFTER(&gw->queue[t->queue], at, t, link);
+	else
+		TAILQ_INSERT_HEAD(&gw->queue[t->queue], t, link);
+	return true;
 }
 
 struct gw_timer *gw_timer_oldest(struct gateway *gw, enum gw_queue_id q)
@@ -49,8 +73,8 @@ nst_time gw_timers_next(const struct gateway *gw)
 	for (size_t q = 0; q < GWQ_COUNT; q++) {
 		const struct gw_timer *t = TAILQ_FIRST(&gw->queue[q]);
 
-		if (t && t->deadline < next)
-			next = t->deadline;
+		if (t && deadline_of(t) < next)
+			next = deadline_of(t);
 	}
 	return next;
 }
@@ -59,7 +83,7 @@ static void run_queue(struct gateway *gw, struct gw_queue *q, nst_time now)
 {
 	struct gw_timer *t;
 
-	while ((t = TAILQ_FIRST(q)) != NULL && t->deadline <= now) {
+	while ((t = TAILQ_FIRST(q)) != NULL && deadline_of(t) <= now) {
 		gw_timer_stop(gw, t);
 		t->fn(t, now);
 	}
