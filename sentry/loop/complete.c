@@ -172,12 +172,19 @@ static void complete_cancel(struct loop_op *op, int res)
 		op_retry(op);
 }
 
+/* Taken back by loop_suspend: the owner is not to know. LINUX: a connect that
+ * waits in a worker is interrupted. */
+static bool taken_back(const struct loop_op *op, const struct completion *c)
+{
+	return op->l->suspended && (c->res == -ECANCELED || c->res == -EINTR);
+}
+
 static void complete_request(struct loop_op *op, const struct completion *c)
 {
 	op->busy = true;
 	if (!(c->flags & IORING_CQE_F_MORE))
 		op->inflight = false;
-	if (!op->cancelled && !op->ended)
+	if (!op->cancelled && !op->ended && !taken_back(op, c))
 		on[op->kind](op, c);
 	else if (op->kind == OP_ACCEPT && c->res >= 0)
 		close(c->res);

@@ -64,6 +64,8 @@ static struct loop *loop_alloc(const struct loop_hooks *hooks)
 	l->retry_at = NST_NEVER;
 	l->next_deadline = NST_NEVER;
 	l->spin.max = spin_limit();
+	sem_init(&l->suspended_sem, 0, 0);
+	sem_init(&l->go_on, 0, 0);
 	return l;
 }
 
@@ -95,6 +97,8 @@ void loop_free(struct loop *l)
 	accept_down(l);
 	bufs_down(l);
 	op_free_all(l);
+	sem_destroy(&l->suspended_sem);
+	sem_destroy(&l->go_on);
 	free(l);
 }
 
@@ -329,6 +333,72 @@ static void cancel_all(struct loop *l)
 	(void)io_uring_get_events(&l->ring);
 }
 
+/* ---- suspending ---- */
+
+/* Completions only: no timers, no posted operations. */
+static void drain(struct loop *l)
+{
+	struct completion c[LOOP_BATCH];
+	unsigned n;
+
+	do {
+		(void)io_uring_get_events(&l->ring);
+		n = batch_take(l, c);
+		l->hooks.lock(l->hooks.ctx);
+		for (unsigned i = 0; i < n; i++)
+			complete(l, &c[i]);
+		if (l->hooks.batch_end)
+			l->hooks.batch_end(l->hooks.ctx);
+		l->hooks.unlock(l->hooks.ctx);
+	} while (n);
+}
+
+static void set_suspended(struct loop *l, bool on)
+{
+	l->hooks.lock(l->hooks.ctx);
+	l->suspended = on;
+	if (!on)
+		op_sync_all(l);
+	l->hooks.unlock(l->hooks.ctx);
+}
+
+static void wait_sem(sem_t *s)
+{
+	while (sem_wait(s) < 0 && errno == EINTR)
+		;
+}
+
+/*
+ * A batch first, so that what other threads have posted is known to the ring:
+ * what they cancelled must be over too.
+ */
+static void suspend(struct loop *l)
+{
+	(void)batch_run(l);
+	set_suspended(l, true);
+	do {
+		cancel_all(l);
+		drain(l);
+	} while (op_any_held(l));
+	atomic_store(&l->suspend, false);
+	sem_post(&l->suspended_sem);
+	wait_sem(&l->go_on);
+	set_suspended(l, false);
+	atomic_store(&l->wake, true);
+}
+
+void loop_suspend(struct loop *l)
+{
+	atomic_store(&l->suspend, true);
+	loop_wake(l);
+	wait_sem(&l->suspended_sem);
+}
+
+void loop_resume(struct loop *l)
+{
+	sem_post(&l->go_on);
+}
+
 void loop_run(struct loop *l)
 {
 	if (ring_adopt(l) < 0)
@@ -337,7 +407,10 @@ void loop_run(struct loop *l)
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	atomic_store(&l->thread, (uintptr_t)pthread_self());
 	while (!atomic_load(&l->stop))
-		turn(l);
+		if (atomic_load(&l->suspend))
+			suspend(l);
+		else
+			turn(l);
 	cancel_all(l);
 	atomic_store(&l->thread, 0);
 }

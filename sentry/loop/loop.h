@@ -54,6 +54,14 @@ void loop_set_spin(struct loop *l, nst_time max_ns);
 /* Runs until loop_stop. Call on the loop thread. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread, async-signal-safe */
+/*
+ * Takes everything back from the kernel, and waits for that: what completes
+ * meanwhile is handled as ever, no operation's owner sees a cancellation, and
+ * none is started until resume, which starts them all again. The loop's thread
+ * does nothing in between. Another thread, no lock held.
+ */
+void loop_suspend(struct loop *l);
+void loop_resume(struct loop *l);
 /* Frees after loop_run has returned; pending operations are dropped. */
 void loop_free(struct loop *l);
 /* The next deadline has changed: the loop re-reads it. Any thread. */

@@ -11,6 +11,7 @@
 
 #include <liburing.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "sentry/loop/loop.h"
@@ -93,9 +94,12 @@ struct loop {
 	_Atomic nst_time sleeps_until;
 	atomic_bool wake;
 	atomic_bool stop;
+	atomic_bool suspend;        /* asked for */
+	sem_t suspended_sem, go_on; /* it is; it is over */
 	struct spin spin;
 	nst_time next_deadline; /* as of the last batch */
 	/* Stack lock. */
+	bool suspended; /* nothing is given to the kernel */
 	struct loop_op *all;
 	struct loop_op *posted, **posted_tail;
 	struct loop_op *retry;
@@ -136,6 +140,9 @@ void bufs_return(struct loop *l, unsigned id);
 /* ---- op.c; stack lock ---- */
 /* Loop thread: starts, cancels or frees, as the op's state asks. */
 void op_sync(struct loop_op *op);
+/* Loop thread: op_sync of all of them; does the kernel hold any? */
+void op_sync_all(struct loop *l);
+bool op_any_held(const struct loop *l);
 /* Loop thread: op_sync after LOOP_RETRY_NS. */
 void op_retry(struct loop_op *op);
 /* Loop thread: what other threads have posted; what is to be retried. */

@@ -172,14 +172,15 @@ static void op_cancel_request(struct loop_op *op)
 void op_sync(struct loop_op *op)
 {
 	bool over = op->cancelled || op->ended;
+	bool hold = op->paused || op->l->suspended;
 
 	if (op->cancelling || op->busy)
 		return; /* their end calls again */
 	if (op->inflight) {
-		if (over || op->paused)
+		if (over || hold)
 			op_cancel_request(op);
 	} else if (!over) {
-		if (!op->paused && !op->listed)
+		if (!hold && !op->listed)
 			op_start(op);
 	} else if (!op->listed) {
 		op_free(op);
@@ -197,6 +198,22 @@ void op_retry(struct loop_op *op)
 	l->retry = op;
 	if (l->retry_at == NST_NEVER)
 		l->retry_at = loop_now() + LOOP_RETRY_NS;
+}
+
+void op_sync_all(struct loop *l)
+{
+	for (struct loop_op *op = l->all, *next; op; op = next) {
+		next = op->all_next;
+		op_sync(op);
+	}
+}
+
+bool op_any_held(const struct loop *l)
+{
+	for (const struct loop_op *op = l->all; op; op = op->all_next)
+		if (op->inflight || op->cancelling)
+			return true;
+	return false;
 }
 
 /* Takes a whole list: op_sync may put an op on one again. */

@@ -152,6 +152,11 @@ static bool run_one_job(struct sandbox *sb)
 	return s != NULL;
 }
 
+bool sock_jobs_waiting(const struct sandbox *sb)
+{
+	return sb->socks && sb->socks->jobs;
+}
+
 void sock_jobs_run(struct sandbox *sb)
 {
 	if (!sb->socks)

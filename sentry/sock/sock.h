@@ -143,6 +143,8 @@ void sock_renumber(struct sock *s);
 struct sock *sock_of_guest_fd(struct sandbox *sb, int gfd);
 /* Queues a job; under the lock. */
 void sock_job(struct sock *s, enum sock_job job);
+/* Is any queued? Under the lock. */
+bool sock_jobs_waiting(const struct sandbox *sb);
 /* Runs queued jobs; no lock held. trap_run_ready calls it. */
 void sock_jobs_run(struct sandbox *sb);
 /* Closes sockets whose guest end is gone without an event: probes names, and

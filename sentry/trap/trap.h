@@ -151,6 +151,15 @@ typedef enum trap_verdict (*trap_handler)(struct trap *t);
 /* Starts the trap thread on sb->notify_fd; stop joins it. -errno. */
 int trapper_start(struct sandbox *sb);
 void trapper_stop(struct sandbox *sb);
+/*
+ * Ends both threads; what is parked stays so, and new traps wait in the
+ * listener. Resume starts the threads again; -errno.
+ */
+void trapper_suspend(struct sandbox *sb);
+/* Runs, on the calling thread, what is ready until nothing is, nor a job of a
+ * socket's: false if that does not end. */
+NST_MUST_CHECK bool trapper_quiet(struct sandbox *sb);
+int trapper_resume(struct sandbox *sb);
 /* A process of the guest has exited (pid), or the slow sweep: sockets without
  * a peer are probed and dead ones freed. Takes the lock itself. */
 void trapper_sweep(struct sandbox *sb);

@@ -75,6 +75,7 @@ static void *trap_thread(void *arg)
 /* Sleeps until `until` or until something is parked; sets *parked. */
 static void watcher_sleep(struct trapper *tr, nst_time until)
 {
+	until = sandbox_monotonic(tr->sb, until);
 	struct timespec ts = {.tv_sec = until / NST_SEC,
 			      .tv_nsec = until % NST_SEC};
 
@@ -200,15 +201,50 @@ int trapper_start(struct sandbox *sb)
 	return err;
 }
 
+static void stop_threads(struct trapper *tr)
+{
+	stop_trap_thread(tr);
+	sem_post(&tr->wake);
+	pthread_join(tr->watcher, NULL);
+}
+
+void trapper_suspend(struct sandbox *sb)
+{
+	stop_threads(sb->trapper);
+}
+
+/* Rounds of trap_run_ready, each bounded. */
+#define QUIET_ROUNDS 256
+
+bool trapper_quiet(struct sandbox *sb)
+{
+	for (int i = 0; i < QUIET_ROUNDS; i++) {
+		bool quiet;
+
+		trap_run_ready(sb);
+		sandbox_lock(sb);
+		sandbox_settle(sb);
+		quiet = !sb->trapper->ready && !sock_jobs_waiting(sb);
+		sandbox_unlock(sb);
+		if (quiet)
+			return true;
+	}
+	return false;
+}
+
+int trapper_resume(struct sandbox *sb)
+{
+	atomic_store(&sb->trapper->stop, false);
+	return start_threads(sb->trapper);
+}
+
 void trapper_stop(struct sandbox *sb)
 {
 	struct trapper *tr = sb->trapper;
 
 	if (!tr)
 		return;
-	stop_trap_thread(tr);
-	sem_post(&tr->wake);
-	pthread_join(tr->watcher, NULL);
+	stop_threads(tr);
 	park_drop_all(tr);
 	trapper_free(tr);
 }
