@@ -16,6 +16,9 @@
 
 /* A sentry that is stopped takes connections, but does not answer. */
 #define PS_MS 1000
+/* With so many callers that they queue. */
+#define BUSY_TRIES 50
+#define BUSY_WAIT_US 10000
 
 /* ---- finding one by the beginning of its id ---- */
 
@@ -73,6 +76,10 @@ static int connect_to(const struct control_dir *d, const char *id,
 {
 	int fd = control_dir_connect(d, id);
 
+	for (int i = 0; fd == -EAGAIN && i < BUSY_TRIES; i++) {
+		usleep(BUSY_WAIT_US);
+		fd = control_dir_connect(d, id);
+	}
 	*why = "it is busy";
 	if (fd == -EAGAIN)
 		return fd;

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 16
+#define BACKLOG 64
 #define ID_LETTERS 8
 /* The last one in a directory removes it, perhaps while we are entering. */
 #define DIR_TRIES 20
