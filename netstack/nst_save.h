@@ -12,6 +12,9 @@
 
 #include "netstack/nst_stack.h"
 
+/* Raised with every change of what a field of a stack's records means. */
+#define NST_SAVE_VERSION 1u
+
 #define NST_SAVE_WHY 192                 /* bytes of an explanation */
 #define NST_SAVE_PKT_MAX 131072u         /* bytes of one packet */
 #define NST_SAVE_RECORD_MAX (256u << 20) /* bytes of one record */

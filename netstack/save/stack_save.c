@@ -5,16 +5,13 @@
 #include "netstack/ip/ip.h"
 #include "netstack/save/load.h"
 
-/* Raised with every change of what a field of a stack's records means. */
-#define STACK_VERSION 1u
-
 static void save_stack(const struct nst_stack *st, struct save_out *o)
 {
 	Cordon__NstStack *m = save_object(o, &save_nst_stack, st);
 
 	if (!m)
 		return;
-	m->version = STACK_VERSION;
+	m->version = NST_SAVE_VERSION;
 	m->counters.data = save_memory(o, sizeof(st->count));
 	if (!m->counters.data)
 		return;
@@ -118,7 +115,7 @@ static bool load_stack(struct load *l)
 	m = save_parse(&l->in, &cordon__nst_stack__descriptor);
 	if (!m)
 		return false;
-	if (m->version != STACK_VERSION)
+	if (m->version != NST_SAVE_VERSION)
 		return save_fail(&l->in, NST_E_INVAL,
 				 "the image is of another version of cordon");
 	if (m->now < 0)
