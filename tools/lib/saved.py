@@ -76,7 +76,7 @@ def declarators(text):
     if fn:
         return [("function", fn[1], True, False)]
     m = re.match(r"((?:(?:const|struct|enum|union|volatile|unsigned|long|"
-                 r"_Atomic|TAILQ_ENTRY\([^)]*\)|TAILQ_HEAD\([^)]*\))\s+)*"
+                 r"_Atomic)\s+)*"
                  r"(?:\w+(?:\([^)]*\))?))\s*(.*)$", text, re.S)
     out = []
     for d in m[2].split(","):
