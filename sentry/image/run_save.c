@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/image/run_save.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "netstack/nst_save.h"
+#include "sentry/control/control.h"
+#include "sentry/control/text.h"
+#include "sentry/core/errmap.h"
+#include "sentry/image/image.h"
+#include "sentry/launch/launch.h"
+
+#define BUFFER_BYTES ((size_t)256 << 10)
+
+/* Records on their way into the memory file. */
+struct out {
+	int fd, err;
+	uint64_t records, bytes;
+	size_t used;
+	uint8_t *buf;
+};
+
+static bool flush(struct out *o)
+{
+	for (size_t at = 0; at < o->used && !o->err;) {
+		ssize_t n = write(o->fd, o->buf + at, o->used - at);
+
+		if (n >= 0)
+			at += (size_t)n;
+		else if (errno != EINTR)
+			o->err = -errno;
+	}
+	o->used = 0;
+	return !o->err;
+}
+
+/* nst_save_sink.put: one record. */
+static bool put(void *ctx, const void *data, size_t bytes)
+{
+	struct out *o = ctx;
+	const uint8_t *p = data;
+
+	o->records++;
+	o->bytes += bytes;
+	while (bytes) {
+		size_t n = BUFFER_BYTES - o->used;
+
+		n = n < bytes ? n : bytes;
+		memcpy(o->buf + o->used, p, n);
+		o->used += n;
+		p += n;
+		bytes -= n;
+		if (o->used == BUFFER_BYTES && !flush(o))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what is saved ---- */
+
+static int save_guest_stack(struct sandbox *sb, struct out *o)
+{
+	const struct nst_save_sink sink = {o, put};
+	enum nst_err e = nst_stack_save(sb->stack, &sink);
+
+	if (o->err || !e)
+		return o->err;
+	return -errno_of(e);
+}
+
+static const struct {
+	const char *kind;
+	int (*save)(struct sandbox *sb, struct out *o);
+} parts[] = {
+    {IMAGE_PART_GUEST, save_guest_stack},
+};
+
+static void add_part(struct json_object *list, const char *kind,
+		     const struct out *o, const struct out *before)
+{
+	struct json_object *p = json_object_new_object();
+
+	json_object_object_add(p, "kind", json_object_new_string(kind));
+	json_object_object_add(
+	    p, "records", json_object_new_uint64(o->records - before->records));
+	json_object_object_add(
+	    p, "bytes", json_object_new_uint64(o->bytes - before->bytes));
+	json_object_array_add(list, p);
+}
+
+/* Between two events of the stack; under the lock. */
+static int save_parts(struct sandbox *sb, struct out *o,
+		      struct json_object *list)
+{
+	int rc = 0;
+
+	sandbox_settle(sb);
+	nst_gro_end(sb->stack, sandbox_now(sb));
+	for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++) {
+		struct out before = *o;
+
+		rc = parts[i].save(sb, o);
+		add_part(list, parts[i].kind, o, &before);
+	}
+	return rc || flush(o) ? rc : o->err;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+static int64_t wall_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * NST_SEC + ts.tv_nsec;
+}
+
+/* ---- the reply ---- */
+
+static void add(struct json_object *o, const char *name, struct json_object *v)
+{
+	json_object_object_add(o, name, v);
+}
+
+static void describe(const struct sandbox *sb, struct json_object *body)
+{
+	struct json_object *argv = json_object_new_array();
+
+	add(body, "cordon", json_object_new_string(CORDON_VERSION));
+	add(body, "id", json_object_new_string(control_id(sb)));
+	for (char **a = sb->opt->argv; *a; a++)
+		json_object_array_add(argv, text_to_json(*a));
+	add(body, "argv", argv);
+}
+
+static int save_records(struct sandbox *sb, struct out *o,
+			struct json_object *body)
+{
+	struct json_object *list = json_object_new_array();
+	int64_t from;
+	int rc;
+
+	sandbox_lock(sb);
+	from = now_us();
+	add(body, "saved_at", json_object_new_int64(wall_clock()));
+	rc = save_parts(sb, o, list);
+	from = now_us() - from;
+	sandbox_unlock(sb);
+	add(body, "stall_us", json_object_new_int64(from));
+	add(body, "bytes", json_object_new_uint64(o->bytes));
+	add(body, "parts", list);
+	return rc;
+}
+
+static int save_to_memory(struct sandbox *sb, struct control_reply *reply)
+{
+	struct out o = {.fd = memfd_create("cordon-image", MFD_CLOEXEC)};
+	int rc;
+
+	if (o.fd < 0)
+		return -errno;
+	o.buf = malloc(BUFFER_BYTES);
+	rc = o.buf ? save_records(sb, &o, reply->body) : -ENOMEM;
+	free(o.buf);
+	if (rc) {
+		close(o.fd);
+		return rc;
+	}
+	describe(sb, reply->body);
+	reply->fds.fd[reply->fds.n++] = o.fd;
+	return 0;
+}
+
+int image_run_save(struct sandbox *sb, struct json_object *request,
+		   struct control_reply *reply)
+{
+	struct json_object *v;
+	bool pause = json_object_object_get_ex(request, "pause", &v) &&
+		     json_object_get_boolean(v);
+	unsigned n;
+	int paused = pause ? launch_pause(sb->guest, &n) : -EALREADY;
+	int rc;
+
+	if (paused == -ESRCH)
+		return control_fail(reply, paused, "the guest has ended");
+	if (paused == -EBUSY)
+		return control_fail(reply, paused,
+				    "the guest forks faster than it can be "
+				    "stopped");
+	if (paused && paused != -EALREADY)
+		return paused;
+	rc = save_to_memory(sb, reply);
+	if (!paused)
+		(void)launch_resume(sb->guest, &n);
+	return rc;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What types of records there are, and which versions this program knows. */
+#include "sentry/image/image.h"
+
+#include "netstack/base/base.pb-c.h"
+#include "netstack/dgram/dgram.pb-c.h"
+#include "netstack/ip/ip.pb-c.h"
+#include "netstack/netem/netem.pb-c.h"
+#include "netstack/tcp/tcp.pb-c.h"
+
+const struct image_module image_modules[] = {
+    {"netstack", NST_SAVE_VERSION},
+    {NULL, 0},
+};
+
+static const struct image_type types[] = {
+    {NST_SAVE_STACK, "stack", &cordon__nst_stack__descriptor},
+    {NST_SAVE_NIC, "interface", &cordon__nic__descriptor},
+    {NST_SAVE_IP, "ip", &cordon__ip_layer__descriptor},
+    {NST_SAVE_NEIGH, "neighbour", &cordon__neigh__descriptor},
+    {NST_SAVE_REASM, "reassembly", &cordon__reasm__descriptor},
+    {NST_SAVE_GROUP, "group", &cordon__mcast_group__descriptor},
+    {NST_SAVE_TCP_LAYER, "tcp-layer", &cordon__tcp_layer__descriptor},
+    {NST_SAVE_TCP, "tcp", &cordon__nst_tcp__descriptor},
+    {NST_SAVE_TCP_REQ, "tcp-request", &cordon__tcp_req__descriptor},
+    {NST_SAVE_TCP_TW, "tcp-time-wait", &cordon__tcp_tw__descriptor},
+    {NST_SAVE_TCP_FWD, "tcp-forward", &cordon__nst_fwd_req__descriptor},
+    {NST_SAVE_DGRAM, "datagram-socket", &cordon__nst_dgram__descriptor},
+    {NST_SAVE_DGRAM_RX, "datagram", &cordon__dgram_rx__descriptor},
+    {NST_SAVE_DGRAM_ERR, "datagram-error", &cordon__dgram_ee__descriptor},
+    {NST_SAVE_LOOP_PKT, "loopback-packet", &cordon__nst_pkt__descriptor},
+    {NST_SAVE_PORTS, "ports", &cordon__ports__descriptor},
+    {NST_SAVE_END, "stack-end", &cordon__stack_end__descriptor},
+    {NST_SAVE_NETEM, "netem", &cordon__netem__descriptor},
+    {NST_SAVE_NETEM_FLIGHT, "netem-flight", &cordon__netem_flight__descriptor},
+    {NST_SAVE_NETEM_HELD, "netem-held", &cordon__netem_held__descriptor},
+};
+
+const struct image_type *image_type_of(uint32_t type)
+{
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (types[i].type == type)
+			return &types[i];
+	return NULL;
+}
