@@ -266,6 +266,20 @@ static int opt_name(struct parse *p, const char *v)
 	return 0;
 }
 
+static int opt_autosave(struct parse *p, const char *v)
+{
+	if (!strcmp(v, "syscall")) {
+		p->o->autosave_syscall = true;
+		return 0;
+	}
+	if (!value_number(v, 1, UINT32_MAX, &p->o->autosave))
+		return 0;
+	log_error("--autosave %s: not a number of events, from 1, nor "
+		  "\"syscall\"",
+		  v);
+	return -EINVAL;
+}
+
 static int opt_log(struct parse *p, const char *v)
 {
 	return take_path("log", v, &p->o->log_path);
@@ -304,6 +318,7 @@ static const struct option_def {
     {"name", 0, TAKES(opt_name)},
     {"pcap", 0, TAKES(opt_pcap)},
     {"log", 0, TAKES(opt_log)},
+    {"autosave", 0, TAKES(opt_autosave)},
     {"verbose", 'v', SETS(verbose)},
     {"dry-run", 0, SETS(dry_run)},
     {"help", 'h', SETS(help)},

@@ -39,6 +39,10 @@ struct options {
 	const char *name;   /* --name ID of the sandbox; NULL: a random one */
 	const char *log_path;  /* --log FILE: where -v writes; NULL: stderr */
 	const char *pcap_path; /* --pcap FILE */
+	/* --autosave: save and restore in place every so many events (0:
+	 * not), or when the guest asks by init_module(0, 0, 0) */
+	uint32_t autosave;
+	bool autosave_syscall;
 	/* Addresses of eth0; defaults 10.0.2.15/24 and fd00::15/64. Any number
 	 * of --ip ADDR/LEN replaces the defaults of that family. */
 	struct nst_addr ip4, ip6;

@@ -56,6 +56,12 @@ void options_usage(void)
 	    "  --pcap FILE              captures eth0 (pcapng)\n"
 	    "  -v, --verbose            a line per trapped call\n"
 	    "  --log FILE               where -v writes (default stderr)\n"
+	    "  --autosave N|syscall     saves and restores the stacks in "
+	    "place, "
+	    "as a\n"
+	    "                           test: every N events, or when the "
+	    "guest\n"
+	    "                           calls init_module(0, 0, 0)\n"
 	    "  --dry-run                prints the set-up and does nothing\n"
 	    "  -h, --help               prints this text\n"
 	    "\n"
@@ -164,6 +170,10 @@ void options_show(const struct options *o)
 		printf("name %s\n", o->name);
 	if (o->pcap_path)
 		printf("pcap %s\n", o->pcap_path);
+	if (o->autosave)
+		printf("autosave %u\n", o->autosave);
+	if (o->autosave_syscall)
+		printf("autosave syscall\n");
 	for (char **a = o->argv; a && *a; a++)
 		printf(a == o->argv ? "program %s" : " %s", *a);
 	if (o->argv && *o->argv)

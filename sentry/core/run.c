@@ -24,6 +24,7 @@
 #include "sentry/launch/launch.h"
 #include "sentry/link/link.h"
 #include "sentry/loop/loop.h"
+#include "sentry/save/save.h"
 #include "sentry/sock/sock.h"
 #include "sentry/trap/trap.h"
 
@@ -264,6 +265,8 @@ static int start_threads(struct run *r)
 				     r->sb.loop);
 	r->loop_started = r->trapper_started && !rc;
 	if (r->loop_started)
+		rc = saves_start(&r->sb);
+	if (!rc && r->loop_started)
 		rc = control_start(&r->sb);
 	if (rc)
 		log_error("cannot start threads: %s", strerror(-rc));
@@ -293,6 +296,7 @@ static void take_apart(struct run *r)
 	struct sandbox *sb = &r->sb;
 
 	control_stop(sb);
+	saves_stop(sb);
 	if (r->loop_started) {
 		loop_stop(sb->loop);
 		pthread_join(r->loop_thread, NULL);
@@ -314,6 +318,7 @@ static void take_apart(struct run *r)
 		capture_free(sb->cap);
 	if (sb->loop)
 		loop_free(sb->loop);
+	saves_free(sb);
 }
 
 static int run_guest(struct run *r, int *term_signal)

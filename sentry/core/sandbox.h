@@ -49,6 +49,8 @@ struct sandbox {
 	/* sandbox_unlock calls it, settled, after each event (a settle that
 	 * did something), or NULL. Under the lock; see sentry/save. */
 	void (*autosave)(struct sandbox *sb);
+	/* Saves and restores now; -errno. Under the lock, as above. */
+	int (*save)(struct sandbox *sb);
 	struct saves *saves; /* what was saved and restored in place, or NULL */
 	int fds_max;         /* lasting descriptors are below (fds.h); 0: any */
 	int notify_fd;       /* seccomp listener */

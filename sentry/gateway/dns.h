@@ -29,7 +29,7 @@ struct dns_query {
 	struct dns_server *server;  /* S as a number */
 	struct nst_sockaddr client; /* S */
 	uint16_t client_id;         /* S */
-	unsigned tries;             /* S resolvers asked, rounds included */
+	uint32_t tries;             /* S resolvers asked, rounds included */
 	int fd;                     /* S */
 	struct loop_op *op;         /* R */
 	size_t bytes;               /* S */

@@ -132,7 +132,7 @@ static int make_network(struct gateway *gw)
 	return 0;
 }
 
-static void install_forwarder(struct gateway *gw)
+void gateway_install_forwarder(struct gateway *gw)
 {
 	const struct nst_forwarder fwd = {
 	    .ctx = gw, .tcp = flow_tcp_in, .udp = flow_udp_in, .echo = echo_in};
@@ -164,7 +164,7 @@ int gateway_new(struct sandbox *sb)
 		gateway_free(sb);
 		return err;
 	}
-	install_forwarder(gw);
+	gateway_install_forwarder(gw);
 	return 0;
 }
 

@@ -105,6 +105,10 @@ static inline nst_time gw_now(const struct gateway *gw)
 #define GW_OWNER_OF(ptr, type, member)                                         \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* ---- gateway.c ---- */
+/* The gateway's netstack gives us its flows. */
+void gateway_install_forwarder(struct gateway *gw);
+
 /* ---- timer.c ---- */
 void gw_timers_init(struct gateway *gw);
 /* Arms, or moves to the end of queue q. */

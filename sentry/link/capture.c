@@ -43,7 +43,8 @@ struct capture {
 	bool stuck; /* waited for space in vain: do not wait again */
 	pthread_t thread;
 	struct buf fill, full;
-	nst_time wall_offset; /* 1970's clock minus the stack's */
+	nst_time wall_offset; /* 1970's clock minus the host's */
+	nst_time behind;      /* the stack's, of the host's */
 	uint32_t interfaces;
 	uint32_t snaplen[CAPTURE_INTERFACES];
 	uint64_t dropped[CAPTURE_INTERFACES];
@@ -176,7 +177,14 @@ static void commit(struct capture *c, size_t n)
 
 static uint64_t wall(const struct capture *c, nst_time now)
 {
-	return (uint64_t)(now + c->wall_offset);
+	return (uint64_t)(now + c->behind + c->wall_offset);
+}
+
+void capture_clock(struct capture *c, nst_time behind)
+{
+	pthread_mutex_lock(&c->lock);
+	c->behind = behind;
+	pthread_mutex_unlock(&c->lock);
 }
 
 void capture_packet(struct capture *c, int interface, bool outbound,
@@ -185,12 +193,12 @@ void capture_packet(struct capture *c, int interface, bool outbound,
 	struct pcapng_packet p = {
 	    .interface = (uint32_t)interface,
 	    .outbound = outbound,
-	    .when = wall(c, now),
 	    .pkt = pkt,
 	};
 	uint8_t *to;
 
 	pthread_mutex_lock(&c->lock);
+	p.when = wall(c, now);
 	if (p.interface < c->interfaces) {
 		p.snaplen = c->snaplen[interface];
 		if (!c->started)

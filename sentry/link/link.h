@@ -18,7 +18,19 @@ struct link {
 	 * do; does it. */
 	nst_time (*next)(const struct link *l);
 	void (*run)(struct link *l, nst_time now);
+	/*
+	 * A stack is made anew (sentry/save): what carries its interface
+	 * cfg->name, that of the guest's stack or of the other one. Sets ops
+	 * and link. False: this link has no such interface.
+	 */
+	bool (*carry)(struct link *l, bool guest, struct nst_nic_config *cfg);
+	/* The stacks are now these (other: NULL without one). */
+	void (*moved)(struct link *l, struct nst_stack *guest,
+		      struct nst_stack *other);
 	const char *name;
+	/* Whatever is transmitted now is dropped: a stack whose place another
+	 * one has taken is being freed. */
+	bool quiet;
 	/* Packets lost here: queue full, no memory, refused by the device,
 	 * malformed. */
 	uint64_t tx_drops, rx_drops;
@@ -49,6 +61,9 @@ int tap_link_new(struct sandbox *sb, const char *name, struct link **out);
 #define CAPTURE_RAW_IP 101
 #define CAPTURE_SNAPLEN 65600 /* the largest super-segment, with Ethernet */
 struct capture;
+/* The stack's clock is this much behind the host's from now on: what is in the
+ * file is in the host's. */
+void capture_clock(struct capture *c, nst_time behind);
 /* Creates FILE; -errno. */
 int capture_new(const char *path, struct capture **out);
 /* An interface of the capture: linktype 1 (Ethernet) or 101 (raw IP). */

@@ -172,6 +172,10 @@ static void pair_transmit(void *link, struct nst_pkt *pkt)
 	struct pair_end *e = link;
 	struct pair *p = e->pair;
 
+	if (p->link.quiet) {
+		nst_pkt_free(pkt);
+		return;
+	}
 	if (e == &p->end[0])
 		pair_capture(p, true, pkt, pkt->when);
 	if (!p->netem)
@@ -241,10 +245,31 @@ static void pair_free(struct link *l)
 	free(p);
 }
 
+static const struct nst_link_ops pair_ops = {.transmit = pair_transmit};
+
+static bool pair_carry(struct link *l, bool guest, struct nst_nic_config *cfg)
+{
+	struct pair *p = (struct pair *)l;
+
+	if (strcmp(cfg->name, guest ? "eth0" : "gw0"))
+		return false;
+	cfg->ops = &pair_ops;
+	cfg->link = &p->end[guest ? 0 : 1];
+	return true;
+}
+
+static void pair_moved(struct link *l, struct nst_stack *guest,
+		       struct nst_stack *other)
+{
+	struct pair *p = (struct pair *)l;
+
+	p->end[0].stack = guest;
+	p->end[1].stack = other;
+}
+
 static enum nst_err add_nic(struct pair_end *e, struct nst_stack *st,
 			    const struct nst_nic_config *want, const char *name)
 {
-	static const struct nst_link_ops ops = {.transmit = pair_transmit};
 	struct nst_nic_config cfg = *want;
 
 	if (!cfg.name[0])
@@ -252,7 +277,7 @@ static enum nst_err add_nic(struct pair_end *e, struct nst_stack *st,
 	if (!cfg.mtu)
 		cfg.mtu = e->pair->sb->opt->mtu;
 	cfg.caps |= NST_CAP_TSO | NST_CAP_TX_CSUM;
-	cfg.ops = &ops;
+	cfg.ops = &pair_ops;
 	cfg.link = e;
 	e->stack = st;
 	return nst_nic_add(st, &cfg, &e->ifindex);
@@ -284,6 +309,8 @@ int pair_link_new(struct sandbox *sb, struct nst_stack *other,
 	p->sb = sb;
 	p->link = (struct link){.pump = pair_pump,
 				.free = pair_free,
+				.carry = pair_carry,
+				.moved = pair_moved,
 				.name = "pair",
 				.next = pair_next,
 				.run = pair_run};

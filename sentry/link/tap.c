@@ -94,6 +94,10 @@ static void tap_transmit(void *link, struct nst_pkt *pkt)
 {
 	struct tap *t = link;
 
+	if (t->link.quiet) {
+		nst_pkt_free(pkt);
+		return;
+	}
 	if (t->sb->cap)
 		capture_packet(t->sb->cap, t->cap_if, true, pkt, pkt->when);
 	if (t->netem)
@@ -173,15 +177,25 @@ static void choose_mac(const struct sandbox *sb, uint8_t mac[6])
 	mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
 }
 
+static const struct nst_link_ops tap_ops = {.transmit = tap_transmit};
+
+static bool tap_carry(struct link *l, bool guest, struct nst_nic_config *cfg)
+{
+	if (!guest || strcmp(cfg->name, "eth0"))
+		return false;
+	cfg->ops = &tap_ops;
+	cfg->link = l;
+	return true;
+}
+
 static int add_nic(struct tap *t, uint32_t mtu)
 {
-	static const struct nst_link_ops ops = {.transmit = tap_transmit};
 	struct nst_nic_config cfg = {
 	    .name = "eth0",
 	    .kind = NST_LINK_ETHER,
 	    .caps = NST_CAP_TSO | NST_CAP_TX_CSUM,
 	    .mtu = t->sb->opt->mtu ? t->sb->opt->mtu : mtu,
-	    .ops = &ops,
+	    .ops = &tap_ops,
 	    .link = t,
 	};
 	enum nst_err e;
@@ -227,8 +241,11 @@ int tap_link_new(struct sandbox *sb, const char *name, struct link **out)
 	}
 	t->sb = sb;
 	t->fd = dev.fd;
-	t->link = (struct link){
-	    .free = tap_free, .name = "tap", .next = tap_next, .run = tap_run};
+	t->link = (struct link){.free = tap_free,
+				.name = "tap",
+				.next = tap_next,
+				.run = tap_run,
+				.carry = tap_carry};
 	err = tap_start(t, dev.mtu);
 	if (err) {
 		tap_free(&t->link);

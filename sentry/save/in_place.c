@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation. While the stack's clock stands still:
+ *
+ *   save     the guest's stack, the gateway's stack, the gateway's own objects
+ *            go into one image, each up to its END. The stacks are read only.
+ *   load     two stacks are made of the image beside the old ones, with the
+ *            same links and the same users. Nothing is sent and nothing told,
+ *            so both may be alive; a failure until here leaves the old ones.
+ *   change   every pointer into the old stacks is exchanged: the sandbox's, the
+ *            links', struct sock's, then the gateway's by its restored records.
+ *   free     the old stacks. Their links are quiet: what a stack says when it
+ *            goes (groups it leaves) is not true. Freed memory is poisoned.
+ *
+ * Events. What endpoints have told and owners have not yet looked at is in the
+ * sentry (ep_owner.pending, the dirty list) and stays there; what they would
+ * tell next follows from their state, which is in the image. So no edge is lost
+ * and none comes twice. Packets between the stacks belong to the link; those
+ * that refer to memory of the old stacks get their own before it is freed
+ * (link/pair.c), and so do those in a netem.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netstack/nst_tcp.h"
+#include "sentry/core/errmap.h"
+#include "sentry/core/log.h"
+#include "sentry/core/run.h"
+#include "sentry/gateway/gateway_save.h"
+#include "sentry/link/link.h"
+#include "sentry/save/save_priv.h"
+#include "sentry/sock/sock.h"
+
+enum { GUEST, GATEWAY, SIDES };
+
+struct job {
+	struct sandbox *sb;
+	struct nst_stack *old[SIDES], *new[SIDES];
+	struct points points[SIDES];
+	char why[NST_SAVE_WHY];
+};
+
+/* ---- save ---- */
+
+static int save_all(struct job *j, struct save_image *im)
+{
+	const struct nst_save_sink sink = {.ctx = im, .put = save_image_put};
+	enum nst_err e = NST_OK;
+
+	for (int i = 0; i < SIDES && e == NST_OK; i++)
+		if (j->old[i])
+			e = nst_stack_save(j->old[i], &sink);
+	if (e)
+		return -errno_of(e);
+	return j->sb->gw ? gateway_save(j->sb->gw, &sink) : 0;
+}
+
+/* ---- load ---- */
+
+struct side {
+	struct job *job;
+	int which;
+};
+
+static bool load_nic(void *ctx, struct nst_nic_config *cfg)
+{
+	const struct side *s = ctx;
+	struct link *l = s->job->sb->link;
+
+	return l && l->carry && l->carry(l, s->which == GUEST, cfg);
+}
+
+static void *load_sock(void *ctx, struct nst_sock *sock, uint64_t id)
+{
+	const struct side *s = ctx;
+
+	return points_sock(&s->job->points[s->which], sock, id);
+}
+
+static void load_fwd(void *ctx, struct nst_fwd_req *req, uint64_t id)
+{
+	const struct side *s = ctx;
+
+	points_fwd(&s->job->points[s->which], req, id);
+}
+
+static int load_stack(struct job *j, int which, const uint8_t **image,
+		      const uint8_t *end)
+{
+	struct side side = {j, which};
+	const struct nst_load how = {
+	    .env = &j->sb->env,
+	    .ctx = &side,
+	    .nic = load_nic,
+	    .sock = load_sock,
+	    .fwd = load_fwd,
+	};
+	enum nst_err e =
+	    nst_stack_load(&how, image, end, &j->new[which], j->why);
+
+	if (e)
+		return -errno_of(e);
+	if (points_whole(&j->points[which]))
+		return 0;
+	strcpy(j->why, "the sockets are not those that were saved");
+	return -EINVAL;
+}
+
+/* Whatever else happens, no socket may find itself without its endpoint. */
+static bool socks_known(struct job *j)
+{
+	const struct points *pt = &j->points[GUEST];
+	struct sandbox *sb = j->sb;
+
+	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
+		if ((s->tcp || s->dgram) &&
+		    !points_find(pt, nst_sock_id(sock_nst(s))))
+			return false;
+	return true;
+}
+
+static int load_stacks(struct job *j, const uint8_t **image, const uint8_t *end)
+{
+	int err = 0;
+
+	for (int i = 0; i < SIDES && !err; i++) {
+		if (!j->old[i])
+			continue;
+		err = points_of(&j->points[i], j->old[i]);
+		if (!err)
+			err = load_stack(j, i, image, end);
+	}
+	if (!err && !socks_known(j)) {
+		strcpy(j->why, "a socket has no endpoint");
+		err = -EINVAL;
+	}
+	return err;
+}
+
+/* ---- change ---- */
+
+static void change_socks(struct job *j)
+{
+	const struct points *pt = &j->points[GUEST];
+	struct sandbox *sb = j->sb;
+
+	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s)) {
+		struct nst_sock *now;
+
+		if (!s->tcp && !s->dgram)
+			continue;
+		now = points_find(pt, nst_sock_id(sock_nst(s)));
+		s->tcp = nst_sock_tcp(now);
+		s->dgram = nst_sock_dgram(now);
+	}
+}
+
+static struct nst_sock *find_sock(void *ctx, bool of_guest, uint64_t id)
+{
+	const struct job *j = ctx;
+
+	return points_find(&j->points[of_guest ? GUEST : GATEWAY], id);
+}
+
+static struct nst_fwd_req *find_req(void *ctx, uint64_t id)
+{
+	const struct job *j = ctx;
+
+	return points_find_req(&j->points[GATEWAY], id);
+}
+
+static int change_all(struct job *j, const uint8_t **image, const uint8_t *end)
+{
+	const struct gateway_finds finds = {j, find_sock, find_req};
+	struct sandbox *sb = j->sb;
+
+	change_socks(j);
+	sb->stack = j->new[GUEST];
+	if (sb->link && sb->link->moved)
+		sb->link->moved(sb->link, j->new[GUEST], j->new[GATEWAY]);
+	if (!sb->gw)
+		return 0;
+	gateway_set_stack(sb->gw, j->new[GATEWAY]);
+	return gateway_restore(sb->gw, &finds, image, end, j->why);
+}
+
+/* ---- free ---- */
+
+static void free_stacks(struct job *j, struct nst_stack *st[SIDES])
+{
+	struct link *l = j->sb->link;
+
+	if (l)
+		l->quiet = true;
+	for (int i = 0; i < SIDES; i++)
+		nst_stack_free(st[i]);
+	if (l)
+		l->quiet = false;
+}
+
+/* ---- the whole ---- */
+
+/* There is nothing to go back to. The watcher ends the guest. */
+static _Noreturn void give_up(const struct job *j)
+{
+	log_error("restoring failed: %s; the sandbox is lost", j->why);
+	_exit(EXIT_CORDON_FAILED);
+}
+
+static int run_job(struct job *j, struct save_image *im)
+{
+	const uint8_t *p, *end;
+	int err = save_all(j, im);
+
+	if (err) {
+		strcpy(j->why, err == -ENOMEM ? "out of memory"
+					      : "the sandbox is not settled");
+		return err;
+	}
+	p = im->p;
+	end = p + im->used;
+	err = load_stacks(j, &p, end);
+	if (err) {
+		free_stacks(j, j->new);
+		return err;
+	}
+	if (change_all(j, &p, end))
+		give_up(j);
+	free_stacks(j, j->old);
+	return 0;
+}
+
+static void fill_report(const struct job *j, const struct save_image *im,
+			struct save_report *out)
+{
+	*out = (struct save_report){.image_bytes = im->used};
+	for (int i = 0; i < SIDES; i++) {
+		out->endpoints += j->points[i].found;
+		out->connections += j->points[i].connections;
+	}
+}
+
+int saves_run(struct sandbox *sb, struct save_image *im,
+	      struct save_report *out)
+{
+	struct job j = {.sb = sb, .old = {sb->stack}};
+	int err;
+
+	if (sb->gw)
+		j.old[GATEWAY] = gateway_stack(sb->gw);
+	err = run_job(&j, im);
+	fill_report(&j, im, out);
+	for (int i = 0; i < SIDES; i++)
+		points_fini(&j.points[i]);
+	if (err)
+		log_error("save: %s; the sandbox goes on as it was",
+			  j.why[0] ? j.why : strerror(-err));
+	return err;
+}
