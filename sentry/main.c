@@ -11,12 +11,15 @@
 #include "sentry/control/cli.h"
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
+#include "sentry/image/cli.h"
 
 static const char usage_text[] =
     "Usage: cordon run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n"
     "       cordon run --help\n"
     "       cordon ps [--json]\n"
     "       cordon pause|resume ID\n"
+    "       cordon save [--pause] [--clone] ID FILE\n"
+    "       cordon image show|check|diff FILE...\n"
     "       cordon bridge [OPTIONS] TAP[@NETNS] TAP[@NETNS]\n"
     "       cordon --help | --version\n"
     "Runs an unmodified program with a TCP/IP stack of its own.\n";
@@ -62,9 +65,11 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
     {"bridge", cordon_bridge},
+    {"image", cordon_image},
     {"pause", cordon_pause},
     {"ps", cordon_ps},
     {"resume", cordon_resume},
+    {"save", cordon_save},
 };
 
 static int command(int argc, char **argv, int *term_signal)

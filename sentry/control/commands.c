@@ -10,6 +10,7 @@
 
 #include "sentry/control/control.h"
 #include "sentry/control/text.h"
+#include "sentry/image/run_save.h"
 #include "sentry/launch/launch.h"
 #include "sentry/sock/sock.h"
 
@@ -146,5 +147,6 @@ const struct control_command control_commands[] = {
     {"ps", run_ps},
     {"pause", run_pause},
     {"resume", run_resume},
+    {"save", image_run_save},
     {NULL, NULL},
 };
