@@ -225,7 +225,7 @@ static void dgram_free(struct nst_dgram *d)
 {
 	const struct nst_env *env = d->s.st->env;
 
-	dgram_leave_all(d);
+	nst_release(env, d->members, LIMIT_MEMBERSHIPS * sizeof(*d->members));
 	dgram_purge_rx(d);
 	dgram_purge_errors(d);
 	nst_release(env, d->cork, sizeof(*d->cork));
@@ -243,10 +243,13 @@ void nst_dgram_close(struct nst_dgram *d, nst_time now)
 	struct nst_stack *st = d->s.st;
 
 	stack_enter(st, now);
+	dgram_leave_all(d);
 	dgram_free(d);
 	stack_leave(st);
 }
 
+/* Leaves no groups: a stack that was saved lives on elsewhere, and the network
+ * must not hear of this one's end. */
 void dgram_layer_free(struct nst_stack *st)
 {
 	struct nst_sock *s = st->socks, *next;

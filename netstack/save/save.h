@@ -32,6 +32,7 @@ struct save_arena {
 	const struct nst_env *env;
 	struct save_block *blocks; /* the newest first */
 	size_t bytes, limit;       /* taken in all; 0: no limit */
+	bool no_memory;            /* env had none */
 };
 void save_arena_init(struct save_arena *a, const struct nst_env *env);
 /* Not zeroed; NULL: no memory, or the limit. Aligned to 16 bytes. */

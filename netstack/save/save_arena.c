@@ -23,6 +23,7 @@ static struct save_block *add_block(struct save_arena *a, size_t bytes)
 
 	b = a->env->alloc_raw ? a->env->alloc_raw(a->env->ctx, HEADER + size)
 			      : a->env->alloc(a->env->ctx, HEADER + size);
+	a->no_memory = !b;
 	if (!b)
 		return NULL;
 	*b = (struct save_block){.next = a->blocks, .size = size};

@@ -191,7 +191,9 @@ void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d)
 	in->arena.limit =
 	    PARSE_LEAST + in->arena.bytes + (size_t)in->bytes * PARSE_FACTOR;
 	m = protobuf_c_message_unpack(d, &a, in->bytes, in->data);
-	if (!m)
+	if (!m && in->arena.no_memory)
+		save_fail(in, NST_E_NOMEM, "no memory");
+	else if (!m)
 		save_fail(in, NST_E_INVAL, "it is not the message it must be");
 	return m;
 }
