@@ -94,7 +94,11 @@ static void poison(const struct save_type *t, void *obj)
 	for (uint32_t i = 0; i < t->nfields; i++) {
 		const struct save_field *f = &t->fields[i];
 
-		for (uint32_t k = 0; k < f->count; k++) {
+		/* Of one value as bytes, `count` is their number. */
+		bool one =
+		    f->wire == SAVE_M_BYTES && f->stride > 1 && !f->repeated;
+
+		for (uint32_t k = 0; k < (one ? 1 : f->count); k++) {
 			char *p = (char *)obj + f->at + (size_t)k * f->stride;
 
 			if (f->sub)
