@@ -222,6 +222,16 @@ void ports_release(struct ports *p, struct nst_sock *s)
 	bucket_put(p, b);
 }
 
+static void link_hold(struct ports_hold *h, struct bind_bucket *b)
+{
+	h->bucket = b;
+	h->next = b->holds;
+	h->pprev = &b->holds;
+	if (h->next)
+		h->next->pprev = &h->next;
+	b->holds = h;
+}
+
 void ports_hold_take(struct ports *p, struct ports_hold *h,
 		     const struct nst_sock *s)
 {
@@ -230,17 +240,28 @@ void ports_hold_take(struct ports *p, struct ports_hold *h,
 	(void)p;
 	if (!b || h->bucket)
 		return;
-	h->bucket = b;
 	h->addr = s->local.addr;
 	h->bound_if = s->opt.bound_if;
 	h->reuseaddr = s->opt.reuseaddr;
 	h->reuseport = s->opt.reuseport;
 	h->v6only = s->family == 6 && s->opt.v6only;
-	h->next = b->holds;
-	h->pprev = &b->holds;
-	if (h->next)
-		h->next->pprev = &h->next;
-	b->holds = h;
+	link_hold(h, b);
+}
+
+enum nst_err ports_hold_load(struct ports *p, struct ports_hold *h,
+			     uint16_t port)
+{
+	struct bind_bucket *b = bucket_get(p, SOCK_K_TCP, port);
+
+	if (!b)
+		return NST_E_NOMEM;
+	link_hold(h, b);
+	return NST_OK;
+}
+
+uint16_t ports_hold_port(const struct ports_hold *h)
+{
+	return h->bucket ? h->bucket->port : 0;
 }
 
 void ports_hold_drop(struct ports *p, struct ports_hold *h)

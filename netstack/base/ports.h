@@ -44,16 +44,22 @@ void ports_release(struct ports *p, struct nst_sock *s);
  * EADDRINUSE until it is over). Embedded in its owner; zero before use.
  */
 struct ports_hold {
-	struct ports_hold *next, **pprev;
-	struct bind_bucket *bucket; /* NULL: holds nothing */
-	struct nst_addr addr;
-	uint32_t bound_if;
-	bool reuseaddr, reuseport, v6only;
+	struct ports_hold *next, **pprev;  /* R */
+	struct bind_bucket *bucket;        /* R NULL: holds nothing */
+	struct nst_addr addr;              /* S */
+	uint32_t bound_if;                 /* S */
+	bool reuseaddr, reuseport, v6only; /* S */
 };
 /* Takes a share of the port of s, which may be released afterwards. */
 void ports_hold_take(struct ports *p, struct ports_hold *h,
 		     const struct nst_sock *s);
 void ports_hold_drop(struct ports *p, struct ports_hold *h);
+/* Takes a share of a TCP port with what h says already (loading). NOMEM. */
+NST_MUST_CHECK enum nst_err ports_hold_load(struct ports *p,
+					    struct ports_hold *h,
+					    uint16_t port);
+/* The port that h holds; 0: none. */
+uint16_t ports_hold_port(const struct ports_hold *h);
 
 /* A TCP socket wants to listen: ADDRINUSE when another listens there and not
  * both have SO_REUSEPORT. */

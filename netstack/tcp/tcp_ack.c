@@ -121,7 +121,7 @@ static void forget_compressed(struct nst_tcp *tp)
 {
 	tp->sk.st->count.TcpAckCompressed += tp->comp_acks;
 	tp->comp_acks = 0;
-	tp->comp_due = 0;
+	tp->comp_wait.on = false;
 }
 
 void tcp_ack_sent(struct nst_tcp *tp)
@@ -134,7 +134,7 @@ void tcp_ack_sent(struct nst_tcp *tp)
 	tp->ack_now = false;
 	tp->ack_nomem = false;
 	tp->ack_pushed = 0;
-	tp->ack_due = 0;
+	tp->ack_wait.on = false;
 	tp->rcv_wup = tp->rcv_nxt;
 	tp->last_ack_sent = tp->sk.st->now;
 }
@@ -181,22 +181,18 @@ static void ack_or_retry(struct nst_tcp *tp)
 		return;
 	tp->ack_now = false;
 	tp->ack_pending = true;
-	tp->ack_due = tp->sk.st->now + TCP_DELACK_MAX;
+	tp->ack_wait = tcp_wait_from(tp->sk.st->now, TCP_DELACK_MAX);
 }
 
 static void delayed(struct nst_tcp *tp)
 {
 	nst_time now = tp->sk.st->now, wait = delay(tp);
 
-	if (!tp->ack_due) {
-		tp->ack_due = now + wait;
-		return;
-	}
 	/* An older one is about to fire anyway. */
-	if (tp->ack_due <= now + wait / 4)
+	if (tp->ack_wait.on && tcp_wait_end(&tp->ack_wait) <= now + wait / 4)
 		ack_or_retry(tp);
-	else
-		tp->ack_due = t_min(tp->ack_due, now + wait);
+	else if (now + wait < tcp_wait_end(&tp->ack_wait))
+		tp->ack_wait = tcp_wait_from(now, wait);
 }
 
 /* RFC 9293 3.8.6.3: every second full segment; but when the owner still has
@@ -229,13 +225,13 @@ static bool compress(struct nst_tcp *tp)
 		return false;
 	}
 	tp->comp_acks++;
-	if (tp->comp_due)
+	if (tp->comp_wait.on)
 		return true;
 	if (tp->srtt && tp->srtt < rtt)
 		rtt = tp->srtt;
 	/* 5 % of the round trip. */
 	wait = t_min(TCP_CTL(tp, comp_sack_delay_ns), rtt / 8 / 20);
-	tp->comp_due = tp->sk.st->now + wait;
+	tp->comp_wait = tcp_wait_from(tp->sk.st->now, wait);
 	return true;
 }
 
@@ -245,7 +241,7 @@ static bool fresh(struct nst_tcp *tp)
 	bool yes = tp->ack_segs != tp->segs_in;
 
 	tp->ack_segs = tp->segs_in;
-	return yes || (!tp->ack_due && !tp->comp_due);
+	return yes || (!tp->ack_wait.on && !tp->comp_wait.on);
 }
 
 void tcp_ack_decide(struct nst_tcp *tp)
@@ -282,20 +278,18 @@ nst_time tcp_ack_deadline(const struct nst_tcp *tp)
 
 	if (!tcp_in_states(tp, TCPF_SYNCED))
 		return NST_NEVER;
-	if (tp->ack_pending && tp->ack_due)
-		at = tp->ack_due;
-	if (tp->comp_due)
-		at = t_min(at, tp->comp_due);
-	return at;
+	if (tp->ack_pending)
+		at = tcp_wait_end(&tp->ack_wait);
+	return t_min(at, tcp_wait_end(&tp->comp_wait));
 }
 
 void tcp_ack_fire(struct nst_tcp *tp)
 {
-	if (tp->comp_due) {
+	if (tp->comp_wait.on) {
 		tcp_ack_compressed(tp);
 		return;
 	}
-	tp->ack_due = 0;
+	tp->ack_wait.on = false;
 	if (tcp_pingpong(tp)) { /* no answer came: not interactive */
 		tp->pingpong = 0;
 		tp->ato = TCP_ATO_MIN;

@@ -52,6 +52,7 @@ enum tcp_bbr_ack_phase {
 	BBR_ACKS_PROBE_STOPPING,
 };
 
+/* S */
 struct tcp_bbr_state {
 	/* The model. */
 	uint32_t max_bw[2]; /* of the last cycle, of this one */
@@ -59,7 +60,7 @@ struct tcp_bbr_state {
 	uint32_t bw_latest, inflight_latest;      /* of this loss round */
 	nst_time min_rtt, min_rtt_at;             /* NST_NEVER: none yet */
 	nst_time probe_min_rtt, probe_min_rtt_at;
-	nst_time probe_rtt_done; /* earliest end of PROBE_RTT; 0: not low */
+	nst_time probe_rtt_low; /* since then little is in flight; 0: is not */
 
 	/* Rounds end when what is in flight now has been delivered. */
 	uint32_t round_end, loss_round_end;

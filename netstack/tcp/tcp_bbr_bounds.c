@@ -302,7 +302,7 @@ static uint32_t inflight_at_loss(const struct tcp_bbr_state *b,
 {
 	uint64_t n, l, budget, thresh = loss_thresh(b, rs->tx_in_flight);
 
-	if (rs->tx_in_flight < pcount || rs->lost < pcount)
+	if (rs->tx_in_flight < pcount || rs->lost < pcount || thresh >= SHARE)
 		return BBR_NONE;
 	n = rs->tx_in_flight - pcount;
 	l = (uint64_t)rs->lost - pcount;

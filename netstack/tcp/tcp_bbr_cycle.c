@@ -331,7 +331,7 @@ void bbr_check_probe_rtt_done(struct nst_tcp *tp)
 	struct tcp_bbr_state *b = tcp_bbr_of(tp);
 	nst_time now = tp->sk.st->now;
 
-	if (!b->probe_rtt_done || now <= b->probe_rtt_done)
+	if (!b->probe_rtt_low || now <= b->probe_rtt_low + BBR_PROBE_RTT_TIME)
 		return;
 	b->probe_min_rtt_at = now;
 	tp->cwnd = u32_max(tp->cwnd, b->prior_cwnd);
@@ -344,7 +344,7 @@ static void enter_probe_rtt(struct nst_tcp *tp)
 
 	bbr_save_cwnd(tp);
 	b->mode = BBR_PROBE_RTT;
-	b->probe_rtt_done = 0;
+	b->probe_rtt_low = 0;
 	b->ack_phase = BBR_ACKS_PROBE_STOPPING;
 	b->round_end = tp->delivered;
 }
@@ -355,7 +355,7 @@ static void hold_probe_rtt(struct nst_tcp *tp)
 	uint32_t at = tp->delivered + tcp_in_flight(tp);
 
 	tp->rate.app_limited = at ? at : 1; /* these rates say nothing */
-	if (b->probe_rtt_done) {
+	if (b->probe_rtt_low) {
 		b->probe_rtt_round |= b->round_start;
 		if (b->probe_rtt_round)
 			bbr_check_probe_rtt_done(tp);
@@ -363,7 +363,7 @@ static void hold_probe_rtt(struct nst_tcp *tp)
 	}
 	if (tcp_in_flight(tp) > bbr_probe_rtt_cwnd(tp))
 		return;
-	b->probe_rtt_done = tp->sk.st->now + BBR_PROBE_RTT_TIME;
+	b->probe_rtt_low = t_max(tp->sk.st->now, 1);
 	b->probe_rtt_round = false;
 	b->round_end = tp->delivered;
 }

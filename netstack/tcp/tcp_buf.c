@@ -79,6 +79,18 @@ static void *ring_alloc(const struct nst_tcp *tp, uint32_t size)
 	return nst_alloc_raw(tp->sk.st->env, size + TCP_RING_TRAILER);
 }
 
+bool tcp_buf_load(const struct nst_tcp *tp, struct ring *r, uint32_t size,
+		  uint64_t head)
+{
+	void *mem = ring_alloc(tp, size);
+
+	if (!mem)
+		return false;
+	ring_init(r, mem, size);
+	r->head = r->tail = head;
+	return true;
+}
+
 static void rcv_release(struct nst_tcp *tp)
 {
 	if (!tp->rcv.mem)

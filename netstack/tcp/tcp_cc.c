@@ -167,15 +167,12 @@ void tcp_cc_validate(struct nst_tcp *tp, bool limited)
 		decay(tp);
 }
 
-void tcp_cc_idle_restart(struct nst_tcp *tp)
+/* Half a window for each RTO, but not below the restart window. */
+static void restart(struct nst_tcp *tp, nst_time idle)
 {
-	nst_time rto = tp->rto;
-	nst_time idle = tp->sk.st->now - tp->last_data_sent;
 	uint32_t floor = u32_min(TCP_INIT_CWND, tp->cwnd);
+	nst_time rto = tp->rto;
 
-	if (tp->packets_out || !tp->last_data_sent || idle <= rto ||
-	    !reacts_to_idle(tp))
-		return;
 	if (tp->cc->event)
 		tp->cc->event(tp, TCP_CE_CWND_RESTART);
 	keep_ssthresh(tp);
@@ -184,6 +181,24 @@ void tcp_cc_idle_restart(struct nst_tcp *tp)
 	tp->cwnd = u32_max(tp->cwnd, floor);
 	tp->cwnd_stamp = tp->sk.st->now;
 	tp->cwnd_used = 0;
+}
+
+void tcp_cc_idle_restart(struct nst_tcp *tp)
+{
+	nst_time idle = tp->sk.st->now - tp->last_data_sent;
+
+	if (!tp->packets_out && tp->last_data_sent && idle > tp->rto &&
+	    reacts_to_idle(tp))
+		restart(tp, idle);
+}
+
+/* The ACK clock is gone, whatever is in flight. An algorithm with control()
+ * has a model of the path, and paces; its estimates stand until new samples
+ * come. */
+void tcp_cc_outage(struct nst_tcp *tp, nst_time outage)
+{
+	if (outage > tp->rto && !tp->cc->control)
+		restart(tp, outage);
 }
 
 /* ---- the owner's choice ---- */

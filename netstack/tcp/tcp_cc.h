@@ -105,6 +105,7 @@ void tcp_cc_start(struct nst_tcp *tp);
 bool tcp_cc_is_limited(const struct nst_tcp *tp);
 void tcp_cc_validate(struct nst_tcp *tp, bool limited);
 void tcp_cc_idle_restart(struct nst_tcp *tp);
+void tcp_cc_outage(struct nst_tcp *tp, nst_time outage);
 
 /* ---- tcp_pacing.c ---- */
 /* Bytes/s in force, SO_MAX_PACING_RATE applied; UINT64_MAX: no limit. */

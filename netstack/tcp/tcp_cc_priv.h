@@ -26,6 +26,7 @@ void tcp_cc_grow(struct nst_tcp *tp, uint32_t per, uint32_t pkts);
 
 /* ---- leaving slow start before the loss (tcp_hystart.c) ---- */
 
+/* S */
 struct tcp_hystart {
 	nst_time round_start, last_ack;
 	nst_time curr_rtt; /* least of this round; 0: none */
@@ -44,6 +45,7 @@ void tcp_hystart_ack(struct nst_tcp *tp, struct tcp_hystart *h, nst_time rtt,
 
 /* ---- CUBIC's private state (tcp_cubic.c) ---- */
 
+/* S */
 struct tcp_cubic_state {
 	struct tcp_hystart hy;
 	nst_time epoch;     /* of the curve; 0: starts with the next ACK */

@@ -117,7 +117,7 @@ static nst_time ts_rtt(const struct nst_tcp *tp, const struct tcp_acked *a)
 	if (!a->tsecr_ok || !a->tsecr)
 		return -1;
 	ms = tcp_ts_now(tp->sk.st, tp->ts_off) - a->tsecr;
-	if (ms >= TS_RTT_MAX)
+	if (ms >= TS_RTT_MAX || tcp_echo_before_outage(tp, a->tsecr))
 		return -1;
 	return (ms ? ms : 1) * NST_MS;
 }
@@ -173,13 +173,14 @@ void tcp_cum_ack(struct nst_tcp *tp, struct tcp_acked *a)
 	bool sacked = tp->sacked_out;
 
 	clean(tp, &c, a);
-	if (c.first && !(a->flags & TCP_A_REXMIT_ACKED)) {
+	if (c.first && !(a->flags & TCP_A_REXMIT_ACKED) &&
+	    !tcp_before_outage(tp, c.first)) {
 		seq_rtt = t_max(now - c.first, 0);
 		cc_rtt = t_max(now - c.last, 0);
 		if (maybe_delayed(tp, &c, sacked, a))
 			a->flags |= TCP_A_MAYBE_DELAYED;
 	}
-	if (a->first_sack) {
+	if (a->first_sack && !tcp_before_outage(tp, a->first_sack)) {
 		sack_rtt = t_max(now - a->first_sack, 0);
 		cc_rtt = t_max(now - a->last_sack, 0);
 	}

@@ -25,7 +25,7 @@ void tcp_rcv_rtt_wnd(struct nst_tcp *tp)
 {
 	nst_time now = tp->sk.st->now;
 
-	if (tp->rcv_rtt_time) {
+	if (tp->rcv_rtt_time && !tcp_before_outage(tp, tp->rcv_rtt_time)) {
 		if (seq_lt(tp->rcv_nxt, tp->rcv_rtt_seq))
 			return;
 		rtt_update(tp, t_max(now - tp->rcv_rtt_time, NST_US), true);
@@ -45,7 +45,8 @@ void tcp_rcv_rtt_ts(struct nst_tcp *tp, const struct tcp_seg *seg)
 	if ((uint32_t)seq_diff(seg->end, seg->seq) < tp->rcv_mss)
 		return;
 	ms = tcp_ts_now(tp->sk.st, tp->ts_off) - seg->tsecr;
-	if (ms && ms < INT32_MAX / 1000)
+	if (ms && ms < INT32_MAX / 1000 &&
+	    !tcp_echo_before_outage(tp, seg->tsecr))
 		rtt_update(tp, ms * NST_MS, false);
 }
 

@@ -53,7 +53,7 @@ struct tcp_ecn {
 	uint8_t syn_in;        /* S codepoint of the latest SYN or SYN-ACK */
 	uint8_t syn_out;       /* S codepoint that ours left with */
 	uint8_t prev;          /* S codepoint of the previous segment */
-	uint8_t tx;            /* D codepoint of the packet being built */
+	uint8_t tx;            /* S codepoint of the latest packet */
 	uint8_t opt_min;       /* S fewest fields the next option needs */
 	uint8_t opt_demand;    /* S next ACKs that must carry the option */
 	uint8_t guess;         /* S codepoint our bytes seem to arrive with */

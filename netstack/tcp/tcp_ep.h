@@ -21,7 +21,7 @@ struct tcp_cc;
 
 /* Grouped by subject, not by size. NOLINTNEXTLINE */
 struct nst_tcp {
-	struct nst_sock sk;    /* first */
+	struct nst_sock sk;    /* S first */
 	uint8_t state;         /* S enum nst_tcp_state */
 	uint8_t ca_state;      /* S */
 	bool orphan;           /* S its owner closed it */
@@ -29,9 +29,9 @@ struct nst_tcp {
 	bool fwd;              /* S made by nst_fwd_complete */
 	uint32_t ev;           /* D events to raise */
 	enum nst_err err_soft; /* S told when the connection times out */
-	struct tcp_conf conf;
-	struct ip_path path; /* R */
-	bool path_ok;        /* R */
+	struct tcp_conf conf;  /* S */
+	struct ip_path path;   /* R */
+	bool path_ok;          /* S */
 
 	/* Sequence variables, RFC 9293 3.3.1. S */
 	struct seq iss, irs;
@@ -52,9 +52,10 @@ struct nst_tcp {
 	bool fin_ooo;       /* S peer's FIN is known, at fin_seq */
 	struct seq fin_seq;
 
-	/* Buffers. S contents */
-	struct ring snd, rcv;
-	uint32_t snd_limit;
+	/* Buffers. */
+	struct ring snd; /* R from snd_size, snd_head, snd_data */
+	struct ring rcv; /* R from rcv_size, rcv_head, rcv_data, ooo_data */
+	uint32_t snd_limit;         /* S */
 	bool snd_blocked;           /* S owner waits for space */
 	bool more;                  /* S last commit said MSG_MORE */
 	struct tcp_writing writing; /* S */
@@ -74,7 +75,7 @@ struct nst_tcp {
 	nst_time hs_sent;     /* last SYN or SYN-ACK */
 	uint32_t hs_n;        /* how many were repeated */
 	uint32_t hs_timeouts; /* of these by the timer */
-	nst_time hs_soon;     /* a stray ACK came: try again then; 0: no */
+	nst_time hs_stray;    /* a stray ACK came: try again soon; 0: no */
 	uint8_t hs_wscale;    /* that our SYN offered */
 	uint32_t hs_ts_first; /* timestamp of the first SYN or SYN-ACK */
 	bool hs_writer;       /* somebody waits to write */
@@ -93,7 +94,8 @@ struct nst_tcp {
 
 	/* Scoreboard and congestion. S */
 	struct tcp_sents sents;
-	uint32_t packets_out, sacked_out, lost_out, retrans_out;
+	uint32_t packets_out, lost_out, retrans_out; /* R of the records */
+	uint32_t sacked_out;
 	struct tcp_sacked sack;
 	struct tcp_reorder reord;
 	struct tcp_rack rack;
@@ -102,7 +104,7 @@ struct nst_tcp {
 	struct tcp_prr prr;
 	bool frto; /* RFC 5682 may still call the time-out spurious */
 	const struct tcp_cc *cc;
-	uint64_t cc_priv[TCP_CC_PRIV_WORDS]; /* S of the algorithm */
+	uint64_t cc_priv[TCP_CC_PRIV_WORDS]; /* R of `cubic` or `bbr` */
 	uint32_t cwnd, ssthresh, cwnd_cnt, prior_cwnd;
 	uint32_t max_packets_out;
 	bool cwnd_limited;
@@ -118,22 +120,22 @@ struct nst_tcp {
 	struct tcp_sack_out sacks;
 	struct tcp_rmem rmem;
 	uint32_t rcv_mss;
-	uint32_t last_seg;  /* size of the last odd segment; see measure() */
-	uint32_t quick;     /* quick ACKs left */
-	uint8_t pingpong;   /* answers that could carry the ACK */
-	uint32_t ack_segs;  /* segs_in when an ACK was last decided on */
-	bool ack_pending;   /* an ACK is owed */
-	bool ack_now;       /* in this event */
-	bool ack_nomem;     /* nothing could be taken: say window zero */
-	nst_time ack_due;   /* deadline of the delayed ACK; 0: not armed */
+	uint32_t last_seg; /* size of the last odd segment; see measure() */
+	uint32_t quick;    /* quick ACKs left */
+	uint8_t pingpong;  /* answers that could carry the ACK */
+	uint32_t ack_segs; /* segs_in when an ACK was last decided on */
+	bool ack_pending;  /* an ACK is owed */
+	bool ack_now;      /* in this event */
+	bool ack_nomem;    /* nothing could be taken: say window zero */
+	struct tcp_wait ack_wait; /* how long the delayed ACK waits */
 	uint8_t ack_pushed; /* small segments since the last ACK: 0, 1, more */
 	uint8_t dup_acks;   /* sent for rcv_nxt == comp_nxt */
 	uint8_t comp_acks;  /* ACKs with SACK blocks held back */
 	struct seq comp_nxt;
-	nst_time comp_due; /* deadline of these; 0: none */
+	struct tcp_wait comp_wait; /* how long these are */
 	nst_time ato, last_oow;
-	nst_time rcv_rtt, drs_time; /* rcv_rtt is kept 8-fold */
-	struct seq drs_seq;         /* copied by the owner at drs_time */
+	nst_time rcv_rtt, drs_time; /* S rcv_rtt is kept 8-fold */
+	struct seq drs_seq;         /* S copied by the owner at drs_time */
 	struct seq rcv_rtt_seq;
 	nst_time rcv_rtt_time;
 	uint32_t rcv_rtt_tsecr; /* of the last sample */
@@ -156,16 +158,16 @@ struct nst_tcp {
 	/* Passive side. */
 	struct nst_tcp *listener;        /* R while not accepted */
 	struct tcp_saved_syn *saved_syn; /* S */
-	bool acc_queued;
-	struct nst_tcp *acc_next; /* R accept queue */
-	struct nst_tcp *acc_head, **acc_tail;
-	uint32_t acc_n;
-	bool acc_hold;
-	int32_t backlog;
-	struct tcp_req *reqs;
-	uint32_t nreqs, young;  /* young: no SYN-ACK was repeated */
+	bool acc_queued;                 /* R from accept_queue, as: */
+	struct nst_tcp *acc_next;        /* R accept queue */
+	struct nst_tcp *acc_head, **acc_tail; /* R */
+	uint32_t acc_n;                       /* R */
+	bool acc_hold;                        /* S */
+	int32_t backlog;                      /* S */
+	struct tcp_req *reqs;                 /* R they have records */
+	uint32_t nreqs, young;  /* R young: no SYN-ACK was repeated */
 	nst_time synq_overflow; /* S last cookie sent; 0: none */
-	struct tcp_fo fo;
+	struct tcp_fo fo;       /* S */
 
 	/* For nst_tcp_info. S */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
@@ -184,6 +186,8 @@ struct tcp_grave {
 	size_t bytes;
 };
 
+#define TCP_COOKIE_KEYS 2 /* of SYN cookies */
+
 /* Segments that are being merged (tcp_gro.c). D: no batch spans a save. */
 #define TCP_GRO_FLOWS 8
 struct tcp_gro_slot {
@@ -198,19 +202,23 @@ struct tcp_gro {
 };
 
 struct tcp_layer {
-	struct nst_stack *st;
-	struct tcp_sysctl ctl; /* S settings of this stack */
-	uint8_t isn_key[16], ts_key[16];
-	size_t nreqs, ntw, nfwd, norphans;
-	struct tcp_grave *graves;
-	size_t grave_bytes;
-	uint8_t cookie_key[2][16]; /* S of SYN cookies */
-	nst_time challenge_at;     /* S second that challenge_left is for */
-	uint32_t challenge_left;   /* S */
-	struct tcp_fo_layer fo;
-	struct wheel_timer reap;
-	struct tcp_gro gro;
-	uint64_t bad_transitions; /* tcp_set_state refused: a defect */
+	struct nst_stack *st;                  /* R */
+	struct tcp_sysctl ctl;                 /* R from settings by name */
+	uint8_t isn_key[16], ts_key[16];       /* S */
+	size_t nreqs, ntw, nfwd, norphans;     /* R */
+	struct tcp_grave *graves;              /* D */
+	size_t grave_bytes;                    /* D */
+	uint8_t cookie_key[TCP_COOKIE_KEYS][16]; /* R from cookie_keys */
+	nst_time challenge_at;   /* S second that challenge_left is for */
+	uint32_t challenge_left; /* S */
+	struct tcp_fo_layer fo;  /* S */
+	struct wheel_timer reap; /* D */
+	struct tcp_gro gro;      /* D */
+	/* Up to then the world outside went on without us; < 0: it never did.
+	 * Nothing that left before is a sample of anything (tcp_resume.c). */
+	nst_time resumed_at;      /* S */
+	nst_time outage;          /* D until nst_stack_resumed() */
+	uint64_t bad_transitions; /* D tcp_set_state refused: a defect */
 };
 
 static inline struct nst_tcp *tcp_of(struct nst_sock *s)
@@ -236,6 +244,20 @@ static inline nst_time t_min(nst_time a, nst_time b)
 static inline nst_time t_max(nst_time a, nst_time b)
 {
 	return a > b ? a : b;
+}
+/* When the wait is over; NST_NEVER: nothing waits. */
+static inline nst_time tcp_wait_end(const struct tcp_wait *w)
+{
+	return w->on ? w->since + w->wait : NST_NEVER;
+}
+static inline struct tcp_wait tcp_wait_from(nst_time now, nst_time wait)
+{
+	return (struct tcp_wait){.on = true, .since = now, .wait = wait};
+}
+/* Did the world outside go on without us since then? */
+static inline bool tcp_before_outage(const struct nst_tcp *tp, nst_time at)
+{
+	return at <= tp->sk.st->tcp->resumed_at;
 }
 /* TCP_USER_TIMEOUT, RFC 5482; 0: none. */
 static inline nst_time tcp_user_timeout(const struct nst_tcp *tp)

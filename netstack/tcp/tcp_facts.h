@@ -58,14 +58,14 @@ struct tcp_tx_mark {
 };
 
 struct tcp_sent {
-	struct seq seq;
-	uint32_t len;    /* sequence space, FIN counted */
-	nst_time when;   /* last transmission (its departure, when paced) */
-	uint16_t pcount; /* segments of it, as Linux counts packets */
-	uint8_t flags;
-	uint16_t mss;        /* payload bytes of a segment when it left */
-	uint16_t prev, next; /* R neighbours by transmission time */
-	struct tcp_tx_mark tx;
+	struct seq seq;        /* S */
+	uint32_t len;          /* S sequence space, FIN counted */
+	nst_time when;         /* S last transmission */
+	uint16_t pcount;       /* S segments of it, as Linux counts packets */
+	uint8_t flags;         /* S enum tcp_sent_flags */
+	uint16_t mss;          /* S payload of a segment when it left */
+	uint16_t prev, next;   /* R neighbours by transmission time */
+	struct tcp_tx_mark tx; /* S */
 };
 
 /*
@@ -77,16 +77,23 @@ struct tcp_sent {
 #define TCP_SENT_NONE 0xffffu
 #define TCP_SENT_INL 4
 struct tcp_sents {
-	struct tcp_sent *v;
-	uint16_t *order;
-	uint32_t cap, head, n;   /* cap: a power of two */
-	uint16_t free;           /* chain through `next` */
-	uint16_t oldest, newest; /* by transmission */
-	uint16_t inl_order[TCP_SENT_INL];
-	struct tcp_sent inl[TCP_SENT_INL];
+	struct tcp_sent *v;                /* R from `records` */
+	uint16_t *order;                   /* R as they come */
+	uint32_t cap, head, n;             /* R cap: a power of two */
+	uint16_t free;                     /* R chain through `next` */
+	uint16_t oldest, newest;           /* R from `timed` */
+	uint16_t inl_order[TCP_SENT_INL];  /* R */
+	struct tcp_sent inl[TCP_SENT_INL]; /* R */
 };
 
 /* ---- loss recovery: facts of its parts ---- */
+
+/* A wait that was decided on; the timer that ends it looks at no other fact. S
+ */
+struct tcp_wait {
+	bool on;
+	nst_time since, wait;
+};
 
 /* What the retransmission timer waits for (tcp_timer.c's second table). */
 enum tcp_rtx_what {
@@ -101,7 +108,7 @@ struct tcp_rtx {
 	uint8_t what;   /* S enum tcp_rtx_what */
 	nst_time since; /* S when the wait began */
 	nst_time wait;  /* S as the estimate was then: LINUX: a running timer
-			   does not follow a new estimate */
+			 * does not follow a new estimate */
 };
 
 /* RFC 8985 (tcp_rack.c). S */
@@ -152,10 +159,12 @@ struct tcp_reorder {
 };
 
 /* The least RTT of tcp_min_rtt_wlen seconds: best, second, third. S */
+struct tcp_rtt_best {
+	nst_time at, rtt;
+};
+/* S */
 struct tcp_rtt_min {
-	struct {
-		nst_time at, rtt;
-	} s[3];
+	struct tcp_rtt_best s[3];
 };
 
 /* tcpi_total_rto and its company. S */
@@ -168,13 +177,12 @@ struct tcp_rto_stat {
 /* ---- out-of-order intervals behind rcv_nxt (tcp_ooo.c) ---- */
 
 struct tcp_ooo_iv {
-	struct tcp_range r;
-	uint32_t stamp; /* larger: more recently changed */
+	struct tcp_range r; /* S */
 };
 
 struct tcp_ooo {
-	struct tcp_ooo_iv *v; /* LIMIT_TCP_OOO of them, while there are any */
-	uint32_t n, stamp;
+	struct tcp_ooo_iv *v; /* R LIMIT_TCP_OOO of them, if there are any */
+	uint32_t n;           /* R */
 };
 
 enum tcp_ca_state {
@@ -196,22 +204,22 @@ struct tcp_rate {
 	bool sample_app_limited;
 };
 
-/* What the owner wrote and has not left, in pieces (tcp_write.c). S */
+/* What the owner wrote and has not left, in pieces (tcp_write.c). */
 enum tcp_piece_flags {
 	TCP_PIECE_PSH = 1 << 0,
 	TCP_PIECE_EOR = 1 << 1, /* its end is the end of a packet */
 };
 struct tcp_piece {
-	struct seq end;
-	uint8_t flags;
+	struct seq end; /* S */
+	uint8_t flags;  /* S enum tcp_piece_flags */
 };
 #define TCP_PIECES_INL 4
 struct tcp_writing {
-	struct tcp_piece *v;   /* a ring */
-	uint32_t cap, head, n; /* cap: a power of two */
-	bool within;           /* a call of the owner's is in the middle */
+	struct tcp_piece *v;   /* R a ring, from `pieces` */
+	uint32_t cap, head, n; /* R cap: a power of two */
+	bool within;           /* S a call of the owner's is in the middle */
 	bool hold; /* D its next part follows at once: send nothing */
-	struct tcp_piece inl[TCP_PIECES_INL];
+	struct tcp_piece inl[TCP_PIECES_INL]; /* R */
 };
 
 /* Departure times (tcp_pacing.c). S */
@@ -250,12 +258,12 @@ struct tcp_mtup {
 	struct tcp_range probe;
 	uint16_t mss_clamp; /* as the handshake had it; 0: not over */
 	nst_time since;     /* of the search range */
-	uint32_t gen;       /* R of the PMTU cache, at the last look */
+	uint32_t gen;       /* R of the PMTU cache, from `pmtu_seen` */
 	bool later;         /* enabled from the next segment on */
 	bool enabled;
 };
 
-/* What a sender waits for (tcp_chrono.c). S */
+/* What a sender waits for (tcp_chrono.c). */
 enum tcp_chrono_kind {
 	TCP_CHRONO_IDLE,
 	TCP_CHRONO_BUSY,
@@ -263,6 +271,7 @@ enum tcp_chrono_kind {
 	TCP_CHRONO_SNDBUF,
 	TCP_CHRONO_COUNT
 };
+/* S */
 struct tcp_chrono {
 	nst_time since;
 	nst_time spent[TCP_CHRONO_COUNT];

@@ -98,7 +98,7 @@ static bool queue_has_room(struct nst_tcp *l)
 		return true;
 	if (!l->conf.fo.backlog)
 		return false;
-	if (!r || r->until > l->sk.st->now) {
+	if (!r || r->at + TCP_FO_RST_TIME > l->sk.st->now) {
 		TCP_COUNT(l->sk.st, FastOpenListenOverflow);
 		return false;
 	}
@@ -214,7 +214,7 @@ static void keep_rst(struct nst_tcp *l)
 
 	if (!r)
 		return; /* no memory: no penalty */
-	r->until = l->sk.st->now + TCP_FO_RST_TIME;
+	r->at = l->sk.st->now;
 	if (!l->fo.rsts)
 		l->fo.rst_end = &l->fo.rsts;
 	*l->fo.rst_end = r;

@@ -35,8 +35,8 @@ enum tcp_fo_fail {
 };
 
 struct tcp_fo_keys {
-	uint8_t n; /* 0: those of the stack */
-	uint8_t key[TCP_FASTOPEN_KEYS][16];
+	uint8_t n;                          /* S 0: those of the stack */
+	uint8_t key[TCP_FASTOPEN_KEYS][16]; /* R from `keys` */
 };
 
 /* What options set; outlives a connection. S */
@@ -50,8 +50,8 @@ struct tcp_fo_conf {
 /* A peer that answered a Fast Open with RST counts on for a minute, so that
  * spoofed SYNs use the queue up instead of the machine (RFC 7413 5.1). */
 struct tcp_fo_rst {
-	struct tcp_fo_rst *next;
-	nst_time until;
+	struct tcp_fo_rst *next; /* R */
+	nst_time at;             /* S */
 };
 
 struct tcp_fo {
@@ -63,15 +63,15 @@ struct tcp_fo {
 	bool data_acked; /* data in a SYN was acknowledged, either side */
 	bool probation;  /* success ends the blackhole pause */
 	uint8_t fail;    /* enum tcp_fo_fail */
-	struct tcp_fo_cookie cookie; /* of the next SYN or SYN-ACK. S */
+	struct tcp_fo_cookie cookie; /* S of the next SYN or SYN-ACK */
 	/* Passive child: its SYN-ACK is not acknowledged yet. */
 	bool pending;                  /* S */
 	struct nst_tcp *owner;         /* R its listener */
 	struct nst_tcp *next, **pprev; /* R in the listener's list */
 	/* Listener. */
-	uint32_t qlen;                      /* S children and resets */
+	uint32_t qlen;                      /* R children and resets */
 	struct nst_tcp *children;           /* R */
-	struct tcp_fo_rst *rsts, **rst_end; /* S oldest first */
+	struct tcp_fo_rst *rsts, **rst_end; /* R oldest first */
 };
 
 #define LIMIT_TCP_FO_CACHE 256
@@ -88,7 +88,7 @@ struct tcp_fo_dst {
 
 /* Of a stack. */
 struct tcp_fo_layer {
-	struct tcp_fo_dst *cache; /* S LIMIT_TCP_FO_CACHE, on first need */
+	struct tcp_fo_dst *cache; /* S LIMIT_TCP_FO_CACHE, on need */
 	nst_time paused_at;       /* S since then active Fast Open pauses */
 	uint32_t pauses;          /* S in a row */
 };

@@ -5,6 +5,7 @@
  * absorbs what else comes for it.
  */
 #include "netstack/base/mem.h"
+#include "netstack/nst_save.h"
 #include "netstack/tcp/tcp_req.h"
 
 static void req_free(struct nst_fwd_req *req)
@@ -34,6 +35,7 @@ static struct nst_fwd_req *req_new(struct nst_stack *st,
 		return NULL;
 	}
 	st->tcp->nfwd++;
+	req->id = ++st->last_id;
 	nst_pkt_trim(req->pkt, seg->hdr_bytes);
 	req->in = *seg->in;
 	req->seg = *seg;
@@ -44,6 +46,55 @@ static struct nst_fwd_req *req_new(struct nst_stack *st,
 	req->node.key = tcp_seg_key(seg);
 	req->node.kind = DEMUX_FWD_REQ;
 	return req;
+}
+
+/* A SYN with its IP header in front. */
+static bool is_syn(const struct nst_pkt *pkt, const struct ip_in *in,
+		   const struct tcp_seg *seg)
+{
+	const uint8_t *ip = nst_pkt_data(pkt) - in->hdr_bytes;
+
+	return (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) ==
+		   TCP_SYN &&
+	       ip[0] >> 4 == in->src.family && !seg->len;
+}
+
+static bool may_have_header(const struct nst_pkt *pkt, const struct ip_in *in)
+{
+	uint8_t family = in->src.family;
+
+	return (family == 4 || family == 6) && in->dst.family == family &&
+	       in->hdr_bytes >= (family == 4 ? 20 : 40) &&
+	       in->hdr_bytes <= pkt->off;
+}
+
+enum nst_err tcp_fwd_put(struct nst_stack *st, uint64_t id, struct nst_pkt *pkt,
+			 const struct ip_in *in, struct nst_fwd_req **out)
+{
+	struct nst_fwd_req *req = nst_alloc(st->env, sizeof(*req));
+	enum nst_err e = NST_E_INVAL;
+	bool bad_opts = false;
+
+	if (!req)
+		return NST_E_NOMEM;
+	req->st = st;
+	req->id = id;
+	req->in = *in;
+	if (may_have_header(pkt, in) &&
+	    tcp_parse(pkt, &req->in, &req->seg, &bad_opts) &&
+	    is_syn(pkt, in, &req->seg)) {
+		req->node.key = tcp_seg_key(&req->seg);
+		req->node.kind = DEMUX_FWD_REQ;
+		e = demux_insert(st->demux, &req->node);
+	}
+	if (e != NST_OK) {
+		nst_release(st->env, req, sizeof(*req));
+		return e;
+	}
+	st->tcp->nfwd++;
+	req->pkt = pkt;
+	*out = req;
+	return NST_OK;
 }
 
 bool tcp_fwd_in(struct nst_stack *st, struct tcp_seg *seg)
@@ -171,6 +222,11 @@ void nst_fwd_unreach(struct nst_fwd_req *req, enum nst_err why, nst_time now)
 		icmp_send_unreach(st, req->pkt, &req->in, why);
 	req_free(req);
 	stack_leave(st);
+}
+
+uint64_t nst_fwd_id(const struct nst_fwd_req *req)
+{
+	return req->id;
 }
 
 void nst_fwd_drop(struct nst_fwd_req *req)

@@ -49,7 +49,7 @@ void tcp_handshake_facts(struct nst_tcp *tp)
 	tp->high_seq = tp->cwnd_usage_seq = tp->rtt_seq = tp->iss;
 	tp->hs_n = tp->hs_timeouts = 0;
 	tp->backoff = 0;
-	tp->hs_soon = 0;
+	tp->hs_stray = 0;
 	tp->hs_late = false;
 }
 
@@ -69,8 +69,8 @@ nst_time tcp_handshake_deadline(const struct nst_tcp *tp)
 
 	if (tp->fo.deferred)
 		return NST_NEVER;
-	if (tp->hs_soon)
-		at = t_min(at, tp->hs_soon);
+	if (tp->hs_stray)
+		at = t_min(at, tp->hs_stray + 2 * TCP_TICK);
 	if (tcp_user_timeout(tp) && tp->hs_timeouts && !passive(tp))
 		at = t_min(at, t_max(tp->rexmit_start + tcp_user_timeout(tp),
 				     tp->hs_sent + TCP_TICK));
@@ -123,7 +123,7 @@ void tcp_handshake_fire(struct nst_tcp *tp)
 	if (tp->fo.pending && tp->hs_timeouts == 1)
 		tcp_loss_enter(tp);
 	tp->hs_timeouts++;
-	tp->hs_soon = 0;
+	tp->hs_stray = 0;
 	tp->hs_sent = tp->sk.st->now;
 	if (tp->state != NST_TCP_SYN_SENT ||
 	    tp->hs_timeouts > (uint32_t)TCP_CTL(tp, syn_linear_timeouts))
@@ -168,14 +168,15 @@ static void handshake_rtt(struct nst_tcp *tp, const struct tcp_seg *seg)
 {
 	uint32_t ms;
 
-	if (!tp->hs_n && tp->hs_sent != NST_NEVER) {
+	if (!tp->hs_n && tp->hs_sent != NST_NEVER &&
+	    !tcp_before_outage(tp, tp->hs_sent)) {
 		tcp_rtt_sample(tp, tp->sk.st->now - tp->hs_sent);
 		return;
 	}
 	if (!echo_of_ours(tp, seg))
 		return; /* Karn: cannot tell which one was answered */
 	ms = tcp_ts_now(tp->sk.st, tp->ts_off) - seg->tsecr;
-	if (ms < 100000)
+	if (ms < 100000 && !tcp_echo_before_outage(tp, seg->tsecr))
 		tcp_rtt_sample(tp, ms * NST_MS);
 }
 

@@ -11,7 +11,7 @@ static bool ack_ok(struct nst_tcp *tp, const struct tcp_seg *seg)
 	if (seq_gt(seg->ack, tp->snd_una) && seq_le(seg->ack, tp->snd_nxt))
 		return true;
 	if (!tp->hs_timeouts)
-		tp->hs_soon = tp->sk.st->now + 2 * TCP_TICK;
+		tp->hs_stray = t_max(tp->sk.st->now, 1);
 	tcp_rst_reply(tp->sk.st, seg);
 	return false;
 }
@@ -60,7 +60,8 @@ static void established(struct nst_tcp *tp, struct tcp_seg *seg)
 	if (ack_waits(tp)) {
 		tp->ack_pending = true;
 		tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
-		tp->ack_due = tp->sk.st->now + TCP_DELACK_MAX;
+		tp->ack_wait =
+		    tcp_wait_from(tp->sk.st->now, TCP_DELACK_MAX);
 		tp->ack_segs = tp->segs_in; /* decided on */
 		return;
 	}

@@ -129,6 +129,7 @@ struct tcp_layer *tcp_layer_new(struct nst_stack *st)
 	l->st = st;
 	tcp_sysctl_init(&l->ctl);
 	l->reap.fn = reap_fire;
+	l->resumed_at = -1;
 	st->env->random(st->env->ctx, l->isn_key, sizeof(l->isn_key));
 	st->env->random(st->env->ctx, l->ts_key, sizeof(l->ts_key));
 	st->env->random(st->env->ctx, l->cookie_key, sizeof(l->cookie_key));

@@ -51,12 +51,24 @@ struct tcp_saved_syn {
 /* The headers of seg if the listener wants them; NULL: not, or no memory. */
 struct tcp_saved_syn *tcp_saved_syn_new(const struct nst_tcp *l,
 					const struct tcp_seg *seg);
+/* NULL: no memory. */
+struct tcp_saved_syn *tcp_saved_syn_load(struct nst_stack *st, const void *hdr,
+					 uint16_t bytes);
 void tcp_saved_syn_free(struct nst_stack *st, struct tcp_saved_syn *s);
 
 /* ---- tcp_isn.c ---- */
 struct seq tcp_isn(struct nst_stack *st, const struct flow_key *key);
 uint32_t tcp_ts_offset(struct nst_stack *st, const struct flow_key *key);
 uint32_t tcp_ts_now(const struct nst_stack *st, uint32_t off);
+/* Does the peer echo a timestamp from before an outage (tcp_resume.c)? */
+static inline bool tcp_echo_before_outage(const struct nst_tcp *tp,
+					  uint32_t tsecr)
+{
+	nst_time at = tp->sk.st->tcp->resumed_at;
+	uint32_t ms = (uint32_t)((uint64_t)at / (uint64_t)NST_MS);
+
+	return at >= 0 && (int32_t)(tsecr - tp->ts_off - ms) <= 0;
+}
 
 /* ---- tcp_rst.c ---- */
 /* Answers a segment that belongs to nothing, RFC 9293 3.10.7.1. */

@@ -28,6 +28,8 @@ void tcp_rack_advance(struct nst_tcp *tp, const struct tcp_sent *r)
 	struct tcp_rack *k = &tp->rack;
 	nst_time rtt = t_max(tp->sk.st->now - r->when, 0);
 
+	if (tcp_before_outage(tp, r->when))
+		return;
 	/* Sooner than a round trip: the ACK is for an earlier copy. */
 	if ((r->flags & (SENT_REXMIT | SENT_EVER)) && rtt < tp->min_rtt)
 		return;

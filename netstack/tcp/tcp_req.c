@@ -24,7 +24,7 @@ static void link_req(struct tcp_req *r, struct nst_tcp *l)
 		r->next->pprev = &r->next;
 	l->reqs = r;
 	l->nreqs++;
-	l->young++;
+	l->young += !r->timeouts;
 	l->sk.st->tcp->nreqs++;
 }
 
@@ -336,6 +336,29 @@ static bool fast_open(struct tcp_req *r, struct tcp_seg *seg,
 	return true;
 }
 
+enum nst_err tcp_req_put(struct nst_tcp *l, const struct tcp_req *from,
+			 struct tcp_req **out)
+{
+	struct nst_stack *st = l->sk.st;
+	struct tcp_req *r = nst_alloc(st->env, sizeof(*r));
+	enum nst_err e;
+
+	if (!r)
+		return NST_E_NOMEM;
+	*r = *from;
+	r->listener = l;
+	r->node.kind = DEMUX_TCP_REQ;
+	r->timer.fn = req_fire;
+	e = demux_insert(st->demux, &r->node);
+	if (e != NST_OK) {
+		nst_release(st->env, r, sizeof(*r));
+		return e;
+	}
+	link_req(r, l);
+	*out = r;
+	return NST_OK;
+}
+
 static enum nst_err start(struct nst_tcp *l, struct tcp_seg *seg,
 			  const struct seq *isn)
 {
@@ -352,16 +375,9 @@ static enum nst_err start(struct nst_tcp *l, struct tcp_seg *seg,
 	tmp.saved_syn = tcp_saved_syn_new(l, seg);
 	if (fast_open(&tmp, seg, &reply))
 		return e;
-	r = nst_alloc(st->env, sizeof(*r));
-	if (!r) {
-		tcp_saved_syn_free(st, tmp.saved_syn);
-		return NST_E_NOMEM;
-	}
-	*r = tmp;
-	link_req(r, l);
-	e = demux_insert(st->demux, &r->node);
+	e = tcp_req_put(l, &tmp, &r);
 	if (e != NST_OK) {
-		tcp_req_free(r);
+		tcp_saved_syn_free(st, tmp.saved_syn);
 		return e;
 	}
 	wheel_arm(st->wheel, &r->timer, tcp_req_deadline(r));

@@ -17,9 +17,9 @@
 
 /* RFC 9293 SYN-RECEIVED of a passive open. Owned by its listener's list. */
 struct tcp_req {
-	struct demux_node node;         /* S key */
+	struct demux_node node;         /* R from `key` */
 	struct wheel_timer timer;       /* R */
-	struct nst_tcp *listener;       /* R */
+	struct nst_tcp *listener;       /* R from listener_id */
 	struct tcp_req *next, **pprev;  /* R */
 	nst_time sent;                  /* S last SYN-ACK, or when it was due */
 	nst_time last_oow;              /* S last rate-limited answer */
@@ -42,6 +42,11 @@ struct tcp_req {
 /* Answers a SYN: with a request, a cookie or an endpoint (RFC 7413), or drops
  * it. `isn`: it reuses a TIME-WAIT and passes the limits, LINUX. */
 void tcp_req_new(struct nst_tcp *l, struct tcp_seg *seg, const struct seq *isn);
+/* A request of l with the facts and the key of *from, whose saved_syn it takes;
+ * not armed. NOMEM, ADDRNOTAVAIL: the flow is taken. */
+NST_MUST_CHECK enum nst_err tcp_req_put(struct nst_tcp *l,
+					const struct tcp_req *from,
+					struct tcp_req **out);
 void tcp_req_free(struct tcp_req *r);
 void tcp_req_in(struct tcp_req *r, struct tcp_seg *seg);
 nst_time tcp_req_deadline(const struct tcp_req *r);
@@ -84,7 +89,7 @@ static inline bool tcp_ts_older(uint32_t ts_recent, uint32_t tsval,
 enum tcp_tw_sub { TCP_TW_TIME_WAIT, TCP_TW_FIN_WAIT2 };
 
 struct tcp_tw {
-	struct demux_node node;      /* S key */
+	struct demux_node node;      /* R from `key` */
 	struct wheel_timer timer;    /* R */
 	struct nst_stack *st;        /* R */
 	nst_time since;              /* S `wait_ms` counts from here */
@@ -99,7 +104,7 @@ struct tcp_tw {
 	bool ts_on;                  /* S */
 	uint8_t sub;                 /* S enum tcp_tw_sub */
 	uint8_t tos, rcv_wscale;     /* S */
-	struct ports_hold hold;      /* R */
+	struct ports_hold hold;      /* S */
 };
 
 /* Replaces a finished connection by a TIME-WAIT, or a FIN-WAIT-2 that nobody
@@ -107,6 +112,11 @@ struct tcp_tw {
 void tcp_time_wait(struct nst_tcp *tp);
 void tcp_fin_wait2(struct nst_tcp *tp, nst_time wait);
 void tcp_tw_free(struct tcp_tw *tw);
+/* One with the facts and the key of *from, which holds the port (0: none); not
+ * armed. NOMEM, ADDRNOTAVAIL: the flow is taken. */
+NST_MUST_CHECK enum nst_err tcp_tw_put(struct nst_stack *st,
+				       const struct tcp_tw *from,
+				       uint16_t hold_port);
 void tcp_tw_in(struct tcp_tw *tw, struct tcp_seg *seg);
 nst_time tcp_tw_deadline(const struct tcp_tw *tw);
 /* May a new connection from a port that its owner has bound take its place?
@@ -116,14 +126,21 @@ bool tcp_tw_reuse(const struct tcp_tw *tw, struct nst_tcp *tp);
 bool tcp_tw_yields(const struct demux_node *n);
 
 struct nst_fwd_req {
-	struct demux_node node;
-	struct nst_stack *st;
-	struct nst_pkt *pkt; /* the SYN, without payload; IP header in front */
-	struct ip_in in;
-	struct tcp_seg seg; /* its parse; pkt and in point here */
-	bool dead;          /* the peer reset it */
+	struct demux_node node; /* R key from `in` and the SYN */
+	struct nst_stack *st;   /* R */
+	uint64_t id;            /* S unique among the stack's sockets */
+	struct nst_pkt *pkt;    /* S the SYN, no payload; IP header in front */
+	struct ip_in in;        /* S hdr_bytes by ip_header */
+	struct tcp_seg seg;     /* R its parse; pkt and in point here */
+	bool dead;              /* D the peer reset it: only its owner knows */
 };
 
+/* A SYN that waited when it was saved: takes pkt if it is good. INVAL: it is no
+ * such packet; NOMEM; ADDRNOTAVAIL: the flow is taken. */
+NST_MUST_CHECK enum nst_err tcp_fwd_put(struct nst_stack *st, uint64_t id,
+					struct nst_pkt *pkt,
+					const struct ip_in *in,
+					struct nst_fwd_req **out);
 /* True: absorbed by the forwarder. */
 bool tcp_fwd_in(struct nst_stack *st, struct tcp_seg *seg);
 /* A further segment of a flow that waits for its decision. */

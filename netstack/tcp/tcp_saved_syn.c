@@ -12,22 +12,29 @@ static size_t block(uint16_t bytes)
 	return sizeof(struct tcp_saved_syn) + bytes;
 }
 
+struct tcp_saved_syn *tcp_saved_syn_load(struct nst_stack *st, const void *hdr,
+					 uint16_t bytes)
+{
+	struct tcp_saved_syn *s = nst_alloc_raw(st->env, block(bytes));
+
+	if (!s)
+		return NULL;
+	s->bytes = bytes;
+	memcpy(s->hdr, hdr, bytes);
+	return s;
+}
+
 struct tcp_saved_syn *tcp_saved_syn_new(const struct nst_tcp *l,
 					const struct tcp_seg *seg)
 {
 	uint16_t ip = seg->in->hdr_bytes;
 	uint16_t bytes = (uint16_t)(ip + seg->hdr_bytes);
-	struct tcp_saved_syn *s;
 
 	if (!l->conf.save_syn || seg->pkt->off < ip ||
 	    seg->pkt->len < seg->hdr_bytes)
 		return NULL;
-	s = nst_alloc_raw(l->sk.st->env, block(bytes));
-	if (!s)
-		return NULL;
-	s->bytes = bytes;
-	memcpy(s->hdr, nst_pkt_data(seg->pkt) - ip, bytes);
-	return s;
+	return tcp_saved_syn_load(l->sk.st, nst_pkt_data(seg->pkt) - ip,
+				  bytes);
 }
 
 void tcp_saved_syn_free(struct nst_stack *st, struct tcp_saved_syn *s)

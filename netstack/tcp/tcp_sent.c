@@ -307,6 +307,18 @@ static struct tcp_sent *append(struct nst_tcp *tp, struct seq seq, uint32_t len)
 	return r;
 }
 
+bool tcp_sent_put(struct nst_tcp *tp, const struct tcp_sent *from)
+{
+	struct tcp_sent *r = insert(tp, tp->sents.n);
+
+	if (!r)
+		return false;
+	*r = *from;
+	r->flags &= (uint8_t)~SENT_TIMED;
+	account(tp, r, true);
+	return true;
+}
+
 void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len,
 		   uint8_t piece)
 {

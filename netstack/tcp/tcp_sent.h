@@ -34,6 +34,10 @@ static inline uint32_t tcp_sent_bytes(const struct nst_tcp *tp,
 /* piece: enum tcp_piece_flags. */
 void tcp_sent_push(struct nst_tcp *tp, struct seq seq, uint32_t len,
 		   uint8_t piece);
+/* A record as it was saved becomes the last one, not timed; false: limit or
+ * memory. */
+NST_MUST_CHECK bool tcp_sent_put(struct nst_tcp *tp,
+				 const struct tcp_sent *from);
 /* Splits record i at seq (inside it), in segments of mss; false without
  * memory. Pointers to records are void afterwards. */
 NST_MUST_CHECK bool tcp_sent_split(struct nst_tcp *tp, uint32_t i,

@@ -19,6 +19,9 @@ void tcp_rcvbuf_init(struct nst_tcp *tp);
 void tcp_rcvlowat_set(struct nst_tcp *tp); /* SO_RCVLOWAT changed */
 void tcp_buf_release_empty(struct nst_tcp *tp);
 void tcp_buf_free(struct nst_tcp *tp);
+/* Memory for a ring that has none; false: there is none. */
+NST_MUST_CHECK bool tcp_buf_load(const struct nst_tcp *tp, struct ring *r,
+				 uint32_t size, uint64_t head);
 void tcp_buf_drop_snd(struct nst_tcp *tp); /* what is queued is lost */
 nst_time tcp_idle_deadline(const struct nst_tcp *tp);
 /* Queued and unsent bytes; sequence number behind the last queued byte. */
@@ -61,6 +64,9 @@ static inline bool tcp_send_pending(const struct nst_tcp *tp)
 /* ---- tcp_write.c ---- */
 void tcp_write_init(struct tcp_writing *w);
 void tcp_write_free(struct nst_tcp *tp);
+/* The i-th piece; a saved one behind the last: false: limit or memory. */
+struct tcp_piece tcp_write_at(const struct nst_tcp *tp, uint32_t i);
+NST_MUST_CHECK bool tcp_write_put(struct nst_tcp *tp, struct tcp_piece piece);
 /* Queues bytes that are in the ring's free space (enum nst_snd_flags); full
  * pieces leave. */
 void tcp_write(struct nst_tcp *tp, uint32_t bytes, uint32_t flags);

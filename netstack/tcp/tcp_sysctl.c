@@ -192,6 +192,19 @@ static enum nst_err set_triple(struct tcp_sysctl *ctl,
 	return NST_OK;
 }
 
+const char *tcp_sysctl_name(size_t i)
+{
+	size_t n = sizeof(rows) / sizeof(rows[0]);
+
+	if (i < n)
+		return rows[i].name;
+	i -= n;
+	n = sizeof(triples) / sizeof(triples[0]);
+	if (i < n)
+		return triples[i].name;
+	return i == n ? "tcp_congestion_control" : NULL;
+}
+
 enum nst_err nst_sysctl_set(struct nst_stack *st, const char *name,
 			    const char *value)
 {

@@ -105,6 +105,8 @@ struct tcp_sysctl {
 	uint8_t nfastopen_keys; /* 0: a random one, made on first need */
 };
 
+/* The i-th setting's name, but for secrets; NULL: there are no more. */
+const char *tcp_sysctl_name(size_t i);
 /* Defaults. */
 void tcp_sysctl_init(struct tcp_sysctl *ctl);
 

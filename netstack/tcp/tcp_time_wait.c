@@ -46,17 +46,49 @@ static uint32_t clock_ms(const struct nst_stack *st)
 
 static struct tcp_tw *alloc(struct nst_stack *st)
 {
-	struct tcp_tw *tw;
+	struct tcp_tw *tw = nst_alloc(st->env, sizeof(*tw));
 
-	if (st->tcp->ntw >= (size_t)st->tcp->ctl.tcp_max_tw_buckets)
-		return NULL;
-	tw = nst_alloc(st->env, sizeof(*tw));
 	if (!tw)
 		return NULL;
 	st->tcp->ntw++;
 	tw->st = st;
 	tw->node.kind = DEMUX_TIME_WAIT;
 	tw->timer.fn = tw_fire;
+	return tw;
+}
+
+enum nst_err tcp_tw_put(struct nst_stack *st, const struct tcp_tw *from,
+			uint16_t hold_port)
+{
+	struct tcp_tw *tw = alloc(st);
+	struct tcp_tw made;
+	enum nst_err e = NST_OK;
+
+	if (!tw)
+		return NST_E_NOMEM;
+	made = *tw;
+	*tw = *from;
+	tw->st = st;
+	tw->timer = made.timer;
+	tw->node.kind = made.node.kind;
+	if (hold_port)
+		e = ports_hold_load(st->ports, &tw->hold, hold_port);
+	if (e == NST_OK)
+		e = demux_insert(st->demux, &tw->node);
+	if (e != NST_OK)
+		tcp_tw_free(tw);
+	return e;
+}
+
+static struct tcp_tw *start(struct nst_stack *st)
+{
+	struct tcp_tw *tw;
+
+	if (st->tcp->ntw >= (size_t)st->tcp->ctl.tcp_max_tw_buckets)
+		return NULL;
+	tw = alloc(st);
+	if (!tw)
+		return NULL;
 	tw->since = st->now;
 	tw->entered_ms = clock_ms(st);
 	tw->last_oow = TCP_OOW_NEVER;
@@ -65,7 +97,7 @@ static struct tcp_tw *alloc(struct nst_stack *st)
 
 static struct tcp_tw *make(struct nst_tcp *tp, uint8_t sub, nst_time wait)
 {
-	struct tcp_tw *tw = alloc(tp->sk.st);
+	struct tcp_tw *tw = start(tp->sk.st);
 
 	if (!tw)
 		return NULL;

@@ -5,8 +5,8 @@
  * same as arming in normal life.
  *
  * A timer that is armed earlier than needed is left alone: when it fires it
- * finds its deadline in the future and is armed again. So an ACK costs no
- * re-arming.
+ * finds its deadline in the future and is armed again, and nothing else. So an
+ * ACK costs no re-arming.
  */
 #include "netstack/base/mem.h"
 #include "netstack/tcp/tcp_priv.h"
@@ -99,10 +99,15 @@ static void timer_fn(struct wheel_timer *w, nst_time now)
 	struct tcp_timer *t = container_of(w, struct tcp_timer, w);
 	struct nst_tcp *tp = owner(t);
 	struct nst_stack *st = tp->sk.st;
+	nst_time at = rows[t->kind].deadline(tp);
 
+	if (at > now) { /* not an event: the same with and without it */
+		if (at != NST_NEVER)
+			wheel_arm(st->wheel, w, at);
+		return;
+	}
 	stack_enter(st, now);
-	if (rows[t->kind].deadline(tp) <= now)
-		rows[t->kind].fire(tp);
+	rows[t->kind].fire(tp);
 	tcp_finish(tp);
 	stack_leave(st);
 }

@@ -26,7 +26,7 @@ enum tcp_flags {
 	TCP_CWR = 0x80,
 };
 
-/* A half-open interval of sequence space. */
+/* A half-open interval of sequence space. S */
 struct tcp_range {
 	struct seq from, to;
 };
@@ -34,6 +34,7 @@ struct tcp_range {
 /* The Fast Open option, RFC 7413 4.1.1: of a SYN or SYN-ACK. */
 #define TCP_FO_COOKIE_MIN 4
 #define TCP_FO_COOKIE_MAX 16
+/* S */
 struct tcp_fo_cookie {
 	bool on;     /* there is one */
 	bool exp;    /* in the experimental form, kind 254 and magic F989 */

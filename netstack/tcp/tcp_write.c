@@ -89,6 +89,21 @@ static struct tcp_piece *begin(struct nst_tcp *tp)
 	return last(w);
 }
 
+bool tcp_write_put(struct nst_tcp *tp, struct tcp_piece piece)
+{
+	struct tcp_writing *w = &tp->writing;
+
+	if (w->n == w->cap && !grow(tp))
+		return false;
+	*at(w, w->n++) = piece;
+	return true;
+}
+
+struct tcp_piece tcp_write_at(const struct nst_tcp *tp, uint32_t i)
+{
+	return *at(&tp->writing, i);
+}
+
 static uint32_t bytes_of_last(const struct nst_tcp *tp)
 {
 	const struct tcp_writing *w = &tp->writing;
