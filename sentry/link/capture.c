@@ -9,7 +9,7 @@
  *
  * `lock` guards everything here; it nests inside the stack lock.
  */
-#include "sentry/link/link.h"
+#include "sentry/link/capture_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,30 +26,6 @@
 #define CAPTURE_FLUSH_BYTES (64u << 10) /* written without delay from here */
 #define CAPTURE_FLUSH_MS 200
 #define CAPTURE_WAIT_MS 1000 /* for a file that takes no bytes */
-#define CAPTURE_INTERFACES 16
-
-struct buf {
-	uint8_t *p;
-	size_t used;
-};
-
-struct capture {
-	pthread_mutex_t lock;
-	pthread_cond_t work, space;
-	int fd;
-	int error; /* -errno of the first failed write: nothing more is kept */
-	bool regular;
-	bool started, stopping;
-	bool stuck; /* waited for space in vain: do not wait again */
-	pthread_t thread;
-	struct buf fill, full;
-	nst_time wall_offset; /* 1970's clock minus the host's */
-	nst_time behind;      /* the stack's, of the host's */
-	uint32_t interfaces;
-	uint32_t snaplen[CAPTURE_INTERFACES];
-	uint64_t dropped[CAPTURE_INTERFACES];
-};
-
 /* ---- the file ---- */
 
 static void fail(struct capture *c, int err, off_t good)
@@ -62,7 +38,7 @@ static void fail(struct capture *c, int err, off_t good)
 }
 
 /* Writes whole blocks; on failure the file ends with the previous ones. */
-static void write_out(struct capture *c, const struct buf *b)
+static void write_out(struct capture *c, const struct capture_buf *b)
 {
 	off_t start = c->regular ? lseek(c->fd, 0, SEEK_CUR) : -1;
 	size_t done = 0;
@@ -91,7 +67,7 @@ static struct timespec in_ms(long ms)
 /* Under the lock; released while writing. */
 static void flush_fill(struct capture *c)
 {
-	struct buf b = c->fill;
+	struct capture_buf b = c->fill;
 
 	c->fill = c->full;
 	c->full = b;
@@ -278,20 +254,31 @@ static int open_file(struct capture *c, const char *path)
 	return 0;
 }
 
-int capture_new(const char *path, struct capture **out)
+struct capture *capture_alloc(void)
 {
 	struct capture *c = calloc(1, sizeof(*c));
-	int err = -ENOMEM;
 
 	if (!c)
-		return -ENOMEM;
+		return NULL;
 	c->fd = -1;
 	init_sync(c);
 	c->wall_offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 	c->fill.p = malloc(CAPTURE_BUF_BYTES);
 	c->full.p = malloc(CAPTURE_BUF_BYTES);
 	if (c->fill.p && c->full.p)
-		err = open_file(c, path);
+		return c;
+	release(c);
+	return NULL;
+}
+
+int capture_new(const char *path, struct capture **out)
+{
+	struct capture *c = capture_alloc();
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	err = open_file(c, path);
 	if (err) {
 		release(c);
 		return err;
@@ -313,17 +300,24 @@ static void add_statistics(struct capture *c)
 	}
 }
 
-void capture_free(struct capture *c)
+void capture_pause(struct capture *c)
 {
-	if (!c)
-		return;
 	pthread_mutex_lock(&c->lock);
 	c->stopping = true;
 	pthread_cond_signal(&c->work);
 	pthread_mutex_unlock(&c->lock);
 	if (c->started)
 		pthread_join(c->thread, NULL);
-	c->started = false;
+	c->started = c->stopping = false;
+	write_out(c, &c->fill);
+	c->fill.used = 0;
+}
+
+void capture_free(struct capture *c)
+{
+	if (!c)
+		return;
+	capture_pause(c);
 	add_statistics(c);
 	write_out(c, &c->fill);
 	release(c);

@@ -12,27 +12,31 @@
 
 struct link {
 	/* Delivers queued packets (in-memory links); true: did something. */
-	bool (*pump)(struct link *l);
-	void (*free)(struct link *l);
+	bool (*pump)(struct link *l); /* R */
+	void (*free)(struct link *l); /* R */
 	/* Links with a netem in front; NULL: none. When run has something to
-	 * do; does it. */
+	 * do; does it. R */
 	nst_time (*next)(const struct link *l);
 	void (*run)(struct link *l, nst_time now);
+
 	/*
 	 * A stack is made anew (sentry/save): what carries its interface
 	 * cfg->name, that of the guest's stack or of the other one. Sets ops
-	 * and link. False: this link has no such interface.
+	 * and link. False: this link has no such interface. R
 	 */
 	bool (*carry)(struct link *l, bool guest, struct nst_nic_config *cfg);
-	/* The stacks are now these (other: NULL without one). */
+
+	/* The stacks are now these (other: NULL without one). R */
 	void (*moved)(struct link *l, struct nst_stack *guest,
 		      struct nst_stack *other);
-	const char *name;
+
+	const char *name; /* R */
 	/* Whatever is transmitted now is dropped: a stack whose place another
-	 * one has taken is being freed. */
+	 * one has taken is being freed. D */
 	bool quiet;
+
 	/* Packets lost here: queue full, no memory, refused by the device,
-	 * malformed. */
+	 * malformed. S */
 	uint64_t tx_drops, rx_drops;
 };
 
@@ -75,6 +79,9 @@ int capture_add_interface(struct capture *c, const char *name, int linktype,
  * second, packets are left out, and the number is in the file. */
 void capture_packet(struct capture *c, int interface, bool outbound,
 		    const struct nst_pkt *pkt, nst_time now);
+/* Writes all there is and ends its thread; the next packet starts it again. No
+ * other thread uses the capture. */
+void capture_pause(struct capture *c);
 /* Flushes and closes. */
 void capture_free(struct capture *c);
 

@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sentry/link/netem_link.h"
+#include "sentry/link/netem_link_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "netstack/netem/netem.h"
 #include "sentry/core/errmap.h"
 #include "sentry/core/log.h"
-
-/* How much later than due packets came out. */
-struct lateness {
-	nst_time sum, most;
-	uint64_t n;
-};
-
-struct netem_link {
-	struct sandbox *sb;
-	struct netem_sides sides;
-	uint32_t l2_bytes;
-	struct netem *way[NETEM_WAYS]; /* NULL: no settings */
-	struct lateness late[NETEM_WAYS];
-};
 
 /* ---- life ---- */
 
@@ -74,6 +59,24 @@ static void too_long_in(void *ctx, const struct nst_pkt *pkt, uint32_t mtu)
 	too_long(ctx, NETEM_IN, pkt, mtu);
 }
 
+void netem_link_set(struct netem_link *nl, int way, struct netem *nm)
+{
+	nl->way[way] = nm;
+	netem_on_mtu(nm, way == NETEM_OUT ? too_long_out : too_long_in, nl);
+}
+
+struct netem_link *netem_link_alloc(struct sandbox *sb,
+				    const struct netem_sides *sides)
+{
+	struct netem_link *nl = calloc(1, sizeof(*nl));
+
+	if (!nl)
+		return NULL;
+	nl->sb = sb;
+	nl->sides = *sides;
+	return nl;
+}
+
 /* With an mtu one way, the other needs a place for the answers to wait. */
 static int ways_new(struct netem_link *nl)
 {
@@ -91,8 +94,7 @@ static int ways_new(struct netem_link *nl)
 			      &nl->way[i]);
 		if (e)
 			return -errno_of(e);
-		netem_on_mtu(nl->way[i],
-			     i == NETEM_OUT ? too_long_out : too_long_in, nl);
+		netem_link_set(nl, i, nl->way[i]);
 	}
 	return 0;
 }
@@ -107,11 +109,9 @@ int netem_link_new(struct sandbox *sb, uint32_t l2_bytes,
 	*out = NULL;
 	if (!o->netem_on[NETEM_OUT] && !o->netem_on[NETEM_IN])
 		return 0;
-	nl = calloc(1, sizeof(*nl));
+	nl = netem_link_alloc(sb, sides);
 	if (!nl)
 		return -ENOMEM;
-	nl->sb = sb;
-	nl->sides = *sides;
 	nl->l2_bytes = l2_bytes;
 	err = ways_new(nl);
 	if (err)

@@ -9,38 +9,18 @@
  * as large as a ring is freed, queued packets that refer to it are made to own
  * their bytes. That happens when connections end, not per packet.
  */
-#include "sentry/link/link.h"
+#include "sentry/link/pair_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sentry/core/errmap.h"
-#include "sentry/link/netem_link.h"
-#include "sentry/link/queue.h"
 
 /* Each way; TCP has windows, so only floods of datagrams reach it. */
 #define PAIR_QUEUE_MAX 8192
 /* Smaller blocks are never a ring. */
 #define PAIR_RING_BYTES 4096
-
-struct pair;
-
-struct pair_end {
-	struct pair *pair;
-	struct nst_stack *stack;
-	uint32_t ifindex;
-	struct pkt_queue out; /* sent by this end's stack */
-};
-
-struct pair {
-	struct link link; /* first */
-	struct sandbox *sb;
-	struct pair_end end[2];   /* 0 is the guest's */
-	struct nst_env env;       /* what sb->env was */
-	struct netem_link *netem; /* NULL: none */
-	int cap_if;               /* interface of sb->cap */
-};
 
 /* ---- memory in flight ---- */
 
@@ -258,6 +238,18 @@ static bool pair_carry(struct link *l, bool guest, struct nst_nic_config *cfg)
 	return true;
 }
 
+/* 0: there is none, and nothing is delivered. */
+static uint32_t nic_of(const struct nst_stack *st, const char *name)
+{
+	struct nst_nic_info info;
+	uint32_t i = 0;
+
+	while (st && (i = nst_nic_next(st, i)))
+		if (!nst_nic_get(st, i, &info) && !strcmp(info.name, name))
+			return i;
+	return 0;
+}
+
 static void pair_moved(struct link *l, struct nst_stack *guest,
 		       struct nst_stack *other)
 {
@@ -265,6 +257,8 @@ static void pair_moved(struct link *l, struct nst_stack *guest,
 
 	p->end[0].stack = guest;
 	p->end[1].stack = other;
+	p->end[0].ifindex = nic_of(guest, "eth0");
+	p->end[1].ifindex = nic_of(other, "gw0");
 }
 
 static enum nst_err add_nic(struct pair_end *e, struct nst_stack *st,
@@ -294,18 +288,12 @@ static int pair_capture_start(struct pair *p, const struct nst_nic_config *mine)
 	return p->cap_if < 0 ? p->cap_if : 0;
 }
 
-int pair_link_new(struct sandbox *sb, struct nst_stack *other,
-		  const struct nst_nic_config *mine,
-		  const struct nst_nic_config *theirs, struct link **out,
-		  uint32_t *my_ifindex, uint32_t *their_ifindex)
+struct pair *pair_new(struct sandbox *sb)
 {
 	struct pair *p = calloc(1, sizeof(*p));
-	const struct netem_sides sides = {from_guest, to_guest, p};
-	enum nst_err e;
-	int err;
 
 	if (!p)
-		return -ENOMEM;
+		return NULL;
 	p->sb = sb;
 	p->link = (struct link){.pump = pair_pump,
 				.free = pair_free,
@@ -315,13 +303,31 @@ int pair_link_new(struct sandbox *sb, struct nst_stack *other,
 				.next = pair_next,
 				.run = pair_run};
 	p->end[0].pair = p->end[1].pair = p;
-	err = pair_capture_start(p, mine);
-	if (err) {
-		free(p);
-		return err;
-	}
 	env_decorate(p);
-	err = netem_link_new(sb, 0, &sides, &p->netem);
+	return p;
+}
+
+struct netem_sides pair_sides(struct pair *p)
+{
+	return (struct netem_sides){from_guest, to_guest, p};
+}
+
+int pair_link_new(struct sandbox *sb, struct nst_stack *other,
+		  const struct nst_nic_config *mine,
+		  const struct nst_nic_config *theirs, struct link **out,
+		  uint32_t *my_ifindex, uint32_t *their_ifindex)
+{
+	struct pair *p = pair_new(sb);
+	struct netem_sides sides;
+	enum nst_err e;
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	sides = pair_sides(p);
+	err = pair_capture_start(p, mine);
+	if (!err)
+		err = netem_link_new(sb, 0, &sides, &p->netem);
 	if (err) {
 		pair_free(&p->link);
 		return err;

@@ -8,7 +8,7 @@
  * and queued for POLLOUT; while something is queued everything is, in order.
  * Everything runs under the stack lock.
  */
-#include "sentry/link/link.h"
+#include "sentry/link/tap_priv.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,26 +18,11 @@
 
 #include "sentry/core/errmap.h"
 #include "sentry/core/log.h"
-#include "sentry/link/netem_link.h"
-#include "sentry/link/queue.h"
-#include "sentry/link/tap_priv.h"
 #include "sentry/loop/loop.h"
 
 /* As a NIC's transmit queue (txqueuelen of a tap is 1000). */
 #define TAP_QUEUE_MAX 1000
 #define ETHER_HDR_BYTES 14
-
-struct tap {
-	struct link link; /* first */
-	struct sandbox *sb;
-	int fd;
-	uint32_t ifindex;
-	struct loop_op *read_op;
-	struct loop_op *out_op; /* while something is queued */
-	struct pkt_queue out;
-	struct netem_link *netem; /* NULL: none */
-	int cap_if;
-};
 
 /* ---- out ---- */
 
@@ -68,6 +53,12 @@ static void on_out(void *arg, const struct loop_event *ev)
 	t->out_op = NULL;
 }
 
+static void want_out(struct tap *t)
+{
+	if (!t->out_op)
+		t->out_op = loop_poll(t->sb->loop, t->fd, POLLOUT, on_out, t);
+}
+
 static void tap_enqueue(struct tap *t, struct nst_pkt *pkt)
 {
 	if (t->out.count >= TAP_QUEUE_MAX || !nst_pkt_own(pkt)) {
@@ -76,8 +67,7 @@ static void tap_enqueue(struct tap *t, struct nst_pkt *pkt)
 		return;
 	}
 	pkt_queue_push(&t->out, pkt);
-	if (!t->out_op)
-		t->out_op = loop_poll(t->sb->loop, t->fd, POLLOUT, on_out, t);
+	want_out(t);
 }
 
 static void tap_send(void *ctx, struct nst_pkt *pkt)
@@ -208,9 +198,22 @@ static int add_nic(struct tap *t, uint32_t mtu)
 	return -errno_of(e);
 }
 
+struct netem_sides tap_sides(struct tap *t)
+{
+	return (struct netem_sides){tap_send, tap_deliver, t};
+}
+
+int tap_resume(struct tap *t)
+{
+	if (t->out.head)
+		want_out(t);
+	t->read_op = loop_read(t->sb->loop, t->fd, on_frame, t);
+	return t->read_op ? 0 : -ENOMEM;
+}
+
 static int tap_start(struct tap *t, uint32_t mtu)
 {
-	const struct netem_sides sides = {tap_send, tap_deliver, t};
+	const struct netem_sides sides = tap_sides(t);
 	int err = netem_link_new(t->sb, ETHER_HDR_BYTES, &sides, &t->netem);
 
 	if (!err && t->sb->cap) {
@@ -222,30 +225,38 @@ static int tap_start(struct tap *t, uint32_t mtu)
 		err = add_nic(t, mtu);
 	if (err)
 		return err;
-	t->read_op = loop_read(t->sb->loop, t->fd, on_frame, t);
-	return t->read_op ? 0 : -ENOMEM;
+	return tap_resume(t);
 }
 
-int tap_link_new(struct sandbox *sb, const char *name, struct link **out)
+struct tap *tap_new(struct sandbox *sb, int fd)
 {
-	struct tap_dev dev;
 	struct tap *t = calloc(1, sizeof(*t));
-	int err;
 
 	if (!t)
-		return -ENOMEM;
-	err = tap_dev_open(name, &dev);
-	if (err) {
-		free(t);
-		return err;
-	}
+		return NULL;
 	t->sb = sb;
-	t->fd = dev.fd;
+	t->fd = fd;
 	t->link = (struct link){.free = tap_free,
 				.name = "tap",
 				.next = tap_next,
 				.run = tap_run,
 				.carry = tap_carry};
+	return t;
+}
+
+int tap_link_new(struct sandbox *sb, const char *name, struct link **out)
+{
+	struct tap_dev dev;
+	struct tap *t;
+	int err = tap_dev_open(name, &dev);
+
+	if (err)
+		return err;
+	t = tap_new(sb, dev.fd);
+	if (!t) {
+		close(dev.fd);
+		return -ENOMEM;
+	}
 	err = tap_start(t, dev.mtu);
 	if (err) {
 		tap_free(&t->link);

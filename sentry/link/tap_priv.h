@@ -6,7 +6,29 @@
 
 #include <linux/virtio_net.h>
 
-#include "netstack/nst_pkt.h"
+#include "sentry/link/link.h"
+#include "sentry/link/netem_link.h"
+#include "sentry/link/queue.h"
+
+struct loop_op;
+
+/* ---- tap.c ---- */
+struct tap {
+	struct link link;         /* S first */
+	struct sandbox *sb;       /* R */
+	int fd;                   /* S */
+	uint32_t ifindex;         /* S */
+	struct loop_op *read_op;  /* R */
+	struct loop_op *out_op;   /* R while something is queued */
+	struct pkt_queue out;     /* S */
+	struct netem_link *netem; /* S NULL: none */
+	int cap_if;               /* S */
+};
+/* With a device, without an interface and not yet reading. NULL: no memory. */
+struct tap *tap_new(struct sandbox *sb, int fd);
+struct netem_sides tap_sides(struct tap *t);
+/* Reads, and writes what is queued. -ENOMEM. */
+int tap_resume(struct tap *t);
 
 /* ---- tap_dev.c ---- */
 struct tap_dev {

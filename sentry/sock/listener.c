@@ -101,17 +101,22 @@ static void on_pushed(void *arg, const struct loop_event *ev)
 		listener_push(s);
 }
 
-/* The guest's queue is full: waits in the loop. */
-static int push_later(struct sock *s, struct sock *c, int fd)
+static struct loop_op *wait_in_loop(struct sock *s, int fd)
 {
 	struct sockaddr_un un;
 	socklen_t len = backing_name_addr(s->name_fd, &un);
 
+	return loop_connect(s->sb->loop, fd, (struct sockaddr *)&un, len,
+			    on_pushed, s);
+}
+
+/* The guest's queue is full: waits in the loop. */
+static int push_later(struct sock *s, struct sock *c, int fd)
+{
 	if (!s->sb->loop)
 		return -EAGAIN;
 	set_nonblock(fd, false);
-	s->listen.push_op = loop_connect(
-	    s->sb->loop, fd, (struct sockaddr *)&un, len, on_pushed, s);
+	s->listen.push_op = wait_in_loop(s, fd);
 	if (!s->listen.push_op)
 		return -ENOMEM;
 	s->listen.pushing = c;
@@ -137,6 +142,24 @@ static int push_child(struct sock *s, struct sock *c)
 	if (err < 0)
 		close(fd);
 	return err;
+}
+
+void listener_resume(struct sock *s)
+{
+	struct sock *c = s->listen.pushing;
+
+	if (!c) {
+		listener_push(s);
+		return;
+	}
+	s->listen.push_op = wait_in_loop(s, s->listen.push_fd);
+	nst_tcp_accept_hold(s->tcp, s->listen.push_op != NULL);
+	if (s->listen.push_op)
+		return;
+	close(s->listen.push_fd);
+	s->listen.push_fd = -1;
+	s->listen.pushing = NULL;
+	sock_close(c, true);
 }
 
 static struct sock *child_new(struct sock *s, struct nst_tcp *tp)

@@ -35,78 +35,89 @@ enum sock_state {             /* of the backing socket; stream sockets only */
 		  SOCK_LISTENING,
 };
 
+/* The byte pipe: stream.c. */
+struct sock_pipe {
+	bool eof_from_guest; /* S EOF or HUP seen on the sentry end */
+	bool ending;         /* S its end shows: read on until it is reached */
+	bool marker; /* S the last byte in the pipe is ours: see stream.c */
+	bool eof_to_guest;      /* S SHUT_WR done on the sentry end */
+	bool reset;             /* S peer's RST to be shown */
+	bool shown;             /* S so_error is, on the guest end */
+	bool want_space;        /* S guest has bytes, send ring is full */
+	uint32_t prefill;       /* S bytes of prefill in the guest end */
+	struct loop_op *out_op; /* R waits for room; datagrams too */
+};
+
+/* listener.c */
+struct sock_listen {
+	int backlog;                /* S */
+	struct sock *pushing;       /* S child in an outstanding connect */
+	struct loop_op *push_op;    /* R */
+	int push_fd;                /* S */
+	uint64_t pushing_id;        /* D while it is loaded */
+	struct sock *next, **pprev; /* R all listeners */
+};
+
+/* datagram.c */
+struct sock_dgram {
+	bool visible;                /* S one datagram is in the guest end */
+	bool connected;              /* S */
+	struct nst_dgram_in head;    /* S metadata of the visible one */
+	struct nst_addr visible_src; /* S */
+	uint16_t visible_port;       /* S */
+	bool wants_cmsg;         /* S metadata options are on: one at a time */
+	int back_name_fd;        /* S O_PATH of the sentry end's name, or -1 */
+	struct dgram_kept *kept; /* S taken back; before the endpoint's */
+	struct dgram_kept *unsent; /* S sent natively; no room yet */
+	uint64_t drops; /* S native sends that could not be passed on */
+	bool injected;  /* S so_error was shown on the guest end */
+	bool more;      /* S MSG_MORE under way: the endpoint is corked */
+	bool gone;      /* S the guest end was found closed */
+	bool closing;   /* D sock_close drains it for the last time */
+	struct in_addr mc_addr;  /* S IP_MULTICAST_IF as it was set */
+	uint32_t icmp_filter[8]; /* S ICMP_FILTER, ICMP6_FILTER */
+};
+
 struct sock {
-	struct ep_owner owner; /* first: netstack's user pointer */
-	struct sandbox *sb;
-	uint64_t id;     /* stable, never reused */
-	uint64_t cookie; /* of the guest end; 0 not known yet (native accept) */
-	struct sock *cookie_next, **cookie_pprev;
-	struct sock *id_next, **id_pprev;
-	struct sock *all_next, **all_pprev;
-	unsigned refs;
-	bool dead; /* closed; freed with the last reference */
+	struct ep_owner owner; /* R first: netstack's user pointer */
+	struct sandbox *sb;    /* R */
+	uint64_t id;           /* S stable, never reused */
+	uint64_t
+	    cookie; /* S of the guest end; 0 not known yet (native accept) */
+	struct sock *cookie_next, **cookie_pprev; /* R */
+	struct sock *id_next, **id_pprev;         /* R */
+	struct sock *all_next, **all_pprev;       /* R */
+	unsigned refs;                            /* R */
+	bool dead; /* D closed; freed with the last reference */
 
-	int domain, type, proto; /* as given to socket(2), flags removed */
-	enum sock_state state;
-	struct nst_tcp *tcp;     /* SOCK_STREAM */
-	struct nst_dgram *dgram; /* SOCK_DGRAM, SOCK_RAW */
+	int domain, type, proto; /* S as given to socket(2), flags removed */
+	enum sock_state state;   /* S */
+	struct nst_tcp *tcp;     /* R SOCK_STREAM */
+	struct nst_dgram *dgram; /* R SOCK_DGRAM, SOCK_RAW */
 
-	int send_fd;             /* the sentry end, or -1 */
-	struct loop_op *poll_op; /* on the sentry end */
-	int name_fd;             /* O_PATH of the guest end's name, or -1 */
-	int spare_fd;            /* keeps a number for the sentry end, or -1 */
-	pid_t hint_tid;          /* where the guest end was last seen */
-	int hint_fd;
-	struct trap *parked;
-	unsigned kicks; /* trap_kick calls: no wake-up is lost while parking */
-	unsigned jobs;  /* enum sock_job: wait for a moment without the lock */
-	struct sock *job_next;
-	uint32_t guest_sndbuf, guest_rcvbuf; /* asked for; 0: default */
-	unsigned shut; /* trapped shutdowns: 1 read, 2 write */
-	int so_error;  /* errno of a failed connect etc., until consumed */
+	int send_fd;             /* S the sentry end, or -1 */
+	struct loop_op *poll_op; /* R on the sentry end */
+	int name_fd;             /* S O_PATH of the guest end's name, or -1 */
+	int spare_fd;        /* S keeps a number for the sentry end, or -1 */
+	pid_t hint_tid;      /* S where the guest end was last seen */
+	int hint_fd;         /* S */
+	struct trap *parked; /* R */
+	unsigned
+	    kicks;     /* R trap_kick calls: no wake-up is lost while parking */
+	unsigned jobs; /* D enum sock_job: wait for a moment without the lock */
+	struct sock *job_next;               /* D */
+	uint32_t guest_sndbuf, guest_rcvbuf; /* S asked for; 0: default */
+	unsigned shut; /* S trapped shutdowns: 1 read, 2 write */
+	int so_error;  /* S errno of a failed connect etc., until consumed */
 	/* As Linux's SS_CONNECTED against SS_CONNECTING: a connect() call has
-	 * already told the guest how the attempt ended. */
+	 * already told the guest how the attempt ended. S */
 	bool connect_told;
-	bool used_up;   /* renew the guest end before it is used again */
-	uint8_t unseen; /* scans in a row that did not find the guest end */
+	bool used_up;   /* S renew the guest end before it is used again */
+	uint8_t unseen; /* S scans in a row that did not find the guest end */
 
-	struct {                     /* byte pipe, stream.c */
-		bool eof_from_guest; /* EOF or HUP seen on the sentry end */
-		bool ending; /* its end shows: read on until it is reached */
-		bool marker; /* the last byte in the pipe is ours: see stream.c
-			      */
-		bool eof_to_guest;      /* SHUT_WR done on the sentry end */
-		bool reset;             /* peer's RST to be shown */
-		bool shown;             /* so_error is, on the guest end */
-		bool want_space;        /* guest has bytes, send ring is full */
-		uint32_t prefill;       /* bytes of prefill in the guest end */
-		struct loop_op *out_op; /* waits for room; datagrams too */
-	} pipe;
-	struct { /* listener.c */
-		int backlog;
-		struct sock *pushing; /* child in an outstanding connect */
-		struct loop_op *push_op;
-		int push_fd;
-		struct sock *next, **pprev; /* all listeners */
-	} listen;
-	struct {              /* datagram.c */
-		bool visible; /* one datagram is in the guest end */
-		bool connected;
-		struct nst_dgram_in head; /* metadata of the visible one */
-		struct nst_addr visible_src;
-		uint16_t visible_port;
-		bool wants_cmsg;  /* metadata options are on: one at a time */
-		int back_name_fd; /* O_PATH of the sentry end's name, or -1 */
-		struct dgram_kept *kept; /* taken back; before the endpoint's */
-		struct dgram_kept *unsent; /* sent natively; no room yet */
-		uint64_t drops; /* native sends that could not be passed on */
-		bool injected;  /* so_error was shown on the guest end */
-		bool more;      /* MSG_MORE under way: the endpoint is corked */
-		bool gone;      /* the guest end was found closed */
-		bool closing;   /* sock_close drains it for the last time */
-		struct in_addr mc_addr;  /* IP_MULTICAST_IF as it was set */
-		uint32_t icmp_filter[8]; /* ICMP_FILTER, ICMP6_FILTER */
-	} dg;
+	struct sock_pipe pipe;     /* S */
+	struct sock_listen listen; /* S */
+	struct sock_dgram dg;      /* S */
 };
 
 /* What needs a dup of the guest end, hence no lock: see sock_jobs_run. */
@@ -135,6 +146,8 @@ struct sock *sock_by_cookie(struct sandbox *sb, uint64_t cookie);
 struct sock *sock_by_id(struct sandbox *sb, uint64_t id);
 void sock_set_cookie(struct sock *s, uint64_t cookie);
 struct sock *sock_next(struct sandbox *sb, struct sock *after); /* all */
+/* Gives it an id that is not in use. */
+void sock_set_id(struct sock *s, uint64_t id);
 /* A new id for a socket whose old name is still held by a dying end. */
 void sock_renumber(struct sock *s);
 /* The socket that the dup of a guest end stands for, or NULL. Recognises
@@ -230,6 +243,8 @@ void listener_push(struct sock *s); /* netstack's accept queue → guest's */
 /* Puts an accepted connection back into the guest's queue; g is its guest
  * end (borrowed). Closes c when that fails. */
 void listener_requeue(struct sock *s, struct sock *c, int g);
+/* Goes on with a push that was under way, or with the next. */
+void listener_resume(struct sock *s);
 void listener_link(struct sock *s);   /* enters the list of listeners */
 void listener_unlink(struct sock *s); /* and leaves it, push abandoned */
 /* Closes listeners on this port whose guest end is gone: before a connect. */

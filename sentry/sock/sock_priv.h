@@ -8,25 +8,29 @@
 
 #include "sentry/sock/sock.h"
 
+struct sock_claims;
+
 #define SOCK_BUCKETS 16384u
 
 struct sock_table {
-	struct sandbox *sb;
-	struct sock *by_cookie[SOCK_BUCKETS];
-	struct sock *by_id[SOCK_BUCKETS];
-	struct sock *all;
-	struct sock *listeners;
-	struct sock *jobs, **jobs_tail;
-	size_t count, peak; /* the most since memory was given back */
-	nst_time room_next; /* not before: sock_make_room */
-	uint64_t next_id;
+	struct sandbox *sb;                   /* R */
+	struct sock *by_cookie[SOCK_BUCKETS]; /* R */
+	struct sock *by_id[SOCK_BUCKETS];     /* R */
+	struct sock *all;                     /* R */
+	struct sock *listeners;               /* R */
+	struct sock *jobs, **jobs_tail;       /* D */
+	struct sock_claims *claims;           /* D while it is loaded */
+	size_t count;                         /* R */
+	size_t peak;        /* R the most since memory was given back */
+	nst_time room_next; /* D not before: sock_make_room */
+	uint64_t next_id;   /* S */
 	/* backing.c */
-	uint64_t next_name;
-	int listen_fd;    /* the private listener */
-	int listen_name;  /* O_PATH of its name */
-	int probe_dgram;  /* asks whether STREAM names live */
-	int probe_stream; /* asks whether DGRAM names live */
-	int diag_fd;      /* NETLINK_SOCK_DIAG, or -1 */
+	uint64_t next_name; /* S */
+	int listen_fd;      /* S the private listener */
+	int listen_name;    /* S O_PATH of its name */
+	int probe_dgram;    /* S asks whether STREAM names live */
+	int probe_stream;   /* S asks whether DGRAM names live */
+	int diag_fd;        /* S NETLINK_SOCK_DIAG, or -1 */
 };
 
 /* Sees, and where it is so carries out, that the guest end is gone; true: s

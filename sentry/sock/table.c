@@ -120,11 +120,16 @@ struct sock *sock_new(struct sandbox *sb, int domain, int type, int proto)
 	return s;
 }
 
-void sock_renumber(struct sock *s)
+void sock_set_id(struct sock *s, uint64_t id)
 {
 	unlink_id(s);
-	s->id = s->sb->socks->next_id++;
+	s->id = id;
 	link_id(s->sb->socks, s);
+}
+
+void sock_renumber(struct sock *s)
+{
+	sock_set_id(s, s->sb->socks->next_id++);
 }
 
 static int open_stream(struct sock *s, uint8_t family)

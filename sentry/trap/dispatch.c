@@ -73,8 +73,14 @@ void trap_set_deadline(struct trap *t, int timeo_opt)
 		return;
 	if (tv.tv_sec == 0 && tv.tv_usec == 0)
 		return;
-	t->deadline =
-	    sandbox_now(t->sb) + tv.tv_sec * NST_SEC + tv.tv_usec * NST_US;
+	t->since = sandbox_now(t->sb);
+	t->timeout = tv.tv_sec * NST_SEC + tv.tv_usec * NST_US;
+	trap_rearm(t);
+}
+
+void trap_rearm(struct trap *t)
+{
+	t->deadline = t->timeout ? t->since + t->timeout : 0;
 }
 
 int trap_intr_errno(const struct trap *t)

@@ -33,26 +33,30 @@ enum trap_verdict {
 };
 
 struct trap {
-	struct sandbox *sb;
-	struct seccomp_notif n; /* n.pid: thread id in our PID namespace */
-	struct sock *sock;      /* a reference, or NULL */
-	int gfd; /* dup of the guest's fd args[0], or -1; a reply closes it */
-	bool keep_gfd;     /* ... unless the handler needs it afterwards */
-	bool retry;        /* not the first run */
-	bool interrupted;  /* last run: leave state for EINTR, then TRAP_DONE
-			      after trap_reply_err(t, ERESTARTSYS) */
-	bool expired;      /* deadline has passed */
-	nst_time deadline; /* stack clock; 0: none */
-	uint64_t aux;      /* the handler's own, kept over parking */
-	uint8_t fast;      /* MSG_FASTOPEN, enum trap_fast; kept as well */
-	bool fast_nowait;  /* with MSG_DONTWAIT */
-	const void *fast_data; /* for its SYN, during the call */
-	size_t fast_bytes;
-	uint8_t pending_ticks;
-	unsigned kicks; /* of the socket, when the handler was called */
-	int fail;       /* errno with which the park list answers it, or 0 */
-	struct trap *next, **pprev;           /* park list of the socket */
-	struct trap *park_next, **park_pprev; /* everything that is parked */
+	struct sandbox *sb;     /* R */
+	struct seccomp_notif n; /* S n.pid: thread id in our PID namespace */
+	struct sock *sock;      /* S a reference, or NULL */
+	int gfd; /* S dup of the guest's fd args[0], or -1; a reply closes it */
+	bool keep_gfd; /* S ... unless the handler needs it afterwards */
+	bool retry;    /* R not the first run */
+	/* Last run: leave state for EINTR, then TRAP_DONE after
+	 * trap_reply_err(t, ERESTARTSYS). D */
+	bool interrupted;
+	bool expired;      /* D deadline has passed */
+	nst_time since;    /* S when it began to wait, if it has a time-out */
+	nst_time timeout;  /* S of the socket, when it began */
+	nst_time deadline; /* R stack clock; 0: none */
+
+	uint64_t aux;     /* S the handler's own, kept over parking */
+	uint8_t fast;     /* S MSG_FASTOPEN, enum trap_fast; kept as well */
+	bool fast_nowait; /* S with MSG_DONTWAIT */
+	const void *fast_data; /* D for its SYN, during the call */
+	size_t fast_bytes;     /* D */
+	uint8_t pending_ticks; /* S */
+	unsigned kicks; /* R of the socket, when the handler was called */
+	int fail;       /* D errno with which the park list answers it, or 0 */
+	struct trap *next, **pprev;           /* R park list of the socket */
+	struct trap *park_next, **park_pprev; /* R everything that is parked */
 };
 
 /* A send that connects: sys_connect_fast (sentry/sock/sys_connect.c). */
@@ -92,6 +96,8 @@ bool trap_nonblock(const struct trap *t);
 /* Sets the deadline from SO_RCVTIMEO or SO_SNDTIMEO of the guest's end, once.
  */
 void trap_set_deadline(struct trap *t, int timeo_opt);
+/* Computes it again. */
+void trap_rearm(struct trap *t);
 /* What an interrupted call answers: ERESTARTSYS, or EINTR if it has a time-out
  * (LINUX: sock_intr_errno). */
 int trap_intr_errno(const struct trap *t);
@@ -148,7 +154,9 @@ void trap_run_ready(struct sandbox *sb);
  * CONTINUE before any handler runs. */
 typedef enum trap_verdict (*trap_handler)(struct trap *t);
 
-/* Starts the trap thread on sb->notify_fd; stop joins it. -errno. */
+/* Starts the trap thread on sb->notify_fd, after trapper_new if that was not
+ * called; stop joins it. -errno. */
+int trapper_new(struct sandbox *sb);
 int trapper_start(struct sandbox *sb);
 void trapper_stop(struct sandbox *sb);
 /*

@@ -178,11 +178,9 @@ static void trapper_free(struct trapper *tr)
 	free(tr);
 }
 
-int trapper_start(struct sandbox *sb)
+int trapper_new(struct sandbox *sb)
 {
 	struct trapper *tr = calloc(1, sizeof *tr);
-	struct sigaction sa = {.sa_handler = on_stop_signal};
-	int err;
 
 	if (!tr)
 		return -ENOMEM;
@@ -192,6 +190,18 @@ int trapper_start(struct sandbox *sb)
 	sem_init(&tr->ended, 0, 0);
 	pthread_mutex_init(&tr->pidfd_lock, NULL);
 	sb->trapper = tr;
+	return 0;
+}
+
+int trapper_start(struct sandbox *sb)
+{
+	struct sigaction sa = {.sa_handler = on_stop_signal};
+	struct trapper *tr;
+	int err = sb->trapper ? 0 : trapper_new(sb);
+
+	if (err)
+		return err;
+	tr = sb->trapper;
 	sigaction(STOP_SIGNAL, &sa, NULL);
 	(void)ioctl(sb->notify_fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 		    NOTIF_SYNC_WAKE_UP);

@@ -77,7 +77,7 @@ def declarators(text):
         return [("function", fn[1], True, False)]
     m = re.match(r"((?:(?:const|struct|enum|union|volatile|unsigned|long|"
                  r"_Atomic)\s+)*"
-                 r"(?:\w+(?:\([^)]*\))?))\s*(.*)$", text, re.S)
+                 r"(?:\w+(?:\([^)]*\))?))(?!\w)\s*([\w*].*)$", text, re.S)
     out = []
     for d in m[2].split(","):
         n = re.match(r"\s*(\**)\s*(\w+)\s*((?:\[[^\]]*\])*)\s*(:\s*\d+)?\s*$",
