@@ -110,7 +110,7 @@ static bool app_read(struct sim_end *e)
 		verify(e, iov, niov, n);
 		note_read(e, s->now);
 		nst_tcp_rcv_consume(e->tp, n, s->now);
-		net_check(e->host);
+		net_check(e->host, SIM_CALL);
 		if (c->read_pause[e->side])
 			e->reads_at = pause_up_to(e, c->read_pause[e->side]);
 	}
@@ -181,7 +181,7 @@ static bool app_write(struct sim_end *e)
 	e->sent += n;
 	nst_tcp_snd_commit(e->tp, n, false, s->now);
 	urgent(e);
-	net_check(e->host);
+	net_check(e->host, SIM_CALL);
 	if (c->write_pause[e->side])
 		e->writes_at = pause_up_to(e, c->write_pause[e->side]);
 	return n > 0;
@@ -256,7 +256,7 @@ static void start_client(struct sim_flow *f)
 	if (!e->tp ||
 	    nst_tcp_connect(e->tp, &to, f->sim->now) != NST_E_INPROGRESS)
 		sim_fail(f->sim, "flow %u cannot connect", f->i);
-	net_check(e->host);
+	net_check(e->host, SIM_CALL);
 }
 
 static void accept_one(struct sim_end *e)
@@ -280,7 +280,7 @@ static void gone(struct sim_end *e)
 	e->tp = NULL;
 	e->gone = true;
 	e->left_at = f->sim->now;
-	net_check(e->host);
+	net_check(e->host, SIM_CALL);
 	if (f->end[SIM_SERVER].lis)
 		mark(&f->end[SIM_SERVER]);
 	if (f->end[0].gone && f->end[1].gone)
@@ -372,7 +372,7 @@ static void finish(struct sim_end *e)
 	     e->eof)) {
 		e->shut = true;
 		(void)!nst_tcp_shutdown(e->tp, false, true, s->now);
-		net_check(e->host);
+		net_check(e->host, SIM_CALL);
 	}
 	if (!e->eof || !e->shut)
 		return;

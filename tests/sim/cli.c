@@ -9,8 +9,9 @@ void cli_usage(FILE *f)
 {
 	fputs(
 	    "Usage: sim [OPTIONS]             flows over one bottleneck\n"
-	    "       sim seed N [--trace FILE] one random scenario\n"
-	    "       sim seeds FROM COUNT [-j JOBS]\n"
+	    "       sim seed N [--trace FILE] [--save WHEN]\n"
+	    "                                 one random scenario\n"
+	    "       sim seeds FROM COUNT [-j JOBS] [--save WHEN]\n"
 	    "       sim long FLOWS TIME SEED  everything impaired\n"
 	    "\n"
 	    "  --flows N          (1)\n"
@@ -36,7 +37,11 @@ void cli_usage(FILE *f)
 	    "  --sample TIME      of the series (10ms)\n"
 	    "  --trace FILE       packets, pcapng\n"
 	    "\n"
-	    "Prints the outcome as JSON.\n",
+	    "Prints the outcome as JSON. With --save a scenario runs twice, "
+	    "once\n"
+	    "with stacks saved, freed and loaded: the same packets, or it "
+	    "fails.\n"
+	    "WHEN: every (event of a host), N (each N events), random\n",
 	    f);
 }
 
@@ -96,6 +101,22 @@ static const struct option options[] = {
 };
 
 /* ---- values ---- */
+
+bool cli_save(const char *text, uint32_t *out)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (!strcmp(text, "random"))
+		*out = SIM_SAVE_RANDOM;
+	else if (!strcmp(text, "every"))
+		*out = 1;
+	else if (n && n < SIM_SAVE_RANDOM && !*end)
+		*out = (uint32_t)n;
+	else
+		return false;
+	return true;
+}
 
 bool cli_time(const char *text, nst_time *out)
 {

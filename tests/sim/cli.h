@@ -24,6 +24,8 @@ struct cli {
 bool cli_parse(struct cli *c, int argc, char **argv);
 void cli_usage(FILE *f);
 void cli_free(struct cli *c);
+/* When to save; false: no such word. */
+bool cli_save(const char *text, uint32_t *out);
 /* "30s" for options and commands; false: not a time. */
 bool cli_time(const char *text, nst_time *out);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/sim/cli.h"
+#include "tests/sim/tape.h"
 
 #define JOBS_MAX 64
 
@@ -67,32 +68,80 @@ static bool run(const struct sim_conf *c, const char *again, bool talk)
 	return ok;
 }
 
-static bool run_seed(uint64_t seed, const char *trace, bool talk)
+/* Twice, of which one has saves: they must be the same. */
+static bool run_same(const struct sim_conf *c, const char *again, bool talk)
+{
+	uint64_t saves;
+	char *why = sim_same(c, &saves);
+
+	if (why)
+		printf("FAIL seed %llu: %s\n     again: %s\n",
+		       (unsigned long long)c->seed, why, again);
+	else if (talk)
+		printf("the same, with %llu saves\n",
+		       (unsigned long long)saves);
+	fflush(stdout);
+	free(why);
+	return !why;
+}
+
+/* What `sim seed` and `sim seeds` take besides numbers. */
+struct seed_options {
+	const char *trace, *save;
+	uint64_t jobs;
+	bool talk;
+};
+
+static bool run_seed(uint64_t seed, const struct seed_options *o)
 {
 	struct sim_conf c;
-	char again[128];
+	char again[160];
 	bool ok;
 
 	if (!sim_random(seed, &c))
 		return false;
-	c.trace = trace;
+	c.trace = o->trace;
 	snprintf(again, sizeof(again),
-		 "build/tests/sim/sim seed %llu --trace /tmp/sim.pcapng",
-		 (unsigned long long)seed);
-	ok = run(&c, again, talk);
+		 "build/tests/sim/sim seed %llu%s%s --trace /tmp/sim.pcapng",
+		 (unsigned long long)seed, o->save ? " --save " : "",
+		 o->save ? o->save : "");
+	if (o->save) {
+		cli_save(o->save, &c.save);
+		ok = run_same(&c, again, o->talk);
+	} else {
+		ok = run(&c, again, o->talk);
+	}
 	free(c.flows);
 	return ok;
 }
 
+static bool seed_options(struct seed_options *o, int argc, char **argv)
+{
+	uint32_t n;
+
+	for (int i = 0; i < argc; i += 2) {
+		if (i + 1 == argc)
+			return false;
+		if (!strcmp(argv[i], "--trace"))
+			o->trace = argv[i + 1];
+		else if (!strcmp(argv[i], "--save") &&
+			 cli_save(argv[i + 1], &n))
+			o->save = argv[i + 1];
+		else if (!strcmp(argv[i], "-j"))
+			o->jobs = strtoull(argv[i + 1], NULL, 10);
+		else
+			return false;
+	}
+	return o->jobs > 0 && o->jobs <= JOBS_MAX;
+}
+
 static int cmd_seed(int argc, char **argv)
 {
-	const char *trace = NULL;
+	struct seed_options o = {.jobs = 1, .talk = true};
 
-	if (argc == 4 && !strcmp(argv[2], "--trace"))
-		trace = argv[3];
-	else if (argc != 2)
+	if (argc < 2 || !seed_options(&o, argc - 2, argv + 2))
 		return 2;
-	if (!run_seed(strtoull(argv[1], NULL, 10), trace, true))
+	if (!run_seed(strtoull(argv[1], NULL, 10), &o))
 		return 1;
 	puts("ok");
 	return 0;
@@ -100,30 +149,29 @@ static int cmd_seed(int argc, char **argv)
 
 /* Every jobs-th seed; the number of failures, at most 100. */
 static int some_seeds(uint64_t from, uint64_t count, uint64_t job,
-		      uint64_t jobs)
+		      const struct seed_options *o)
 {
 	int failed = 0;
 
-	for (uint64_t i = job; i < count; i += jobs)
-		failed += !run_seed(from + i, NULL, false);
+	for (uint64_t i = job; i < count; i += o->jobs)
+		failed += !run_seed(from + i, o);
 	fflush(stdout);
 	return failed < 100 ? failed : 100;
 }
 
 static int cmd_seeds(int argc, char **argv)
 {
-	uint64_t from, count, jobs = 1;
+	struct seed_options o = {.jobs = 1};
+	uint64_t from, count;
 	int failed = 0, status;
 
-	if (argc == 5 && !strcmp(argv[3], "-j"))
-		jobs = strtoull(argv[4], NULL, 10);
-	if ((argc != 3 && argc != 5) || !jobs || jobs > JOBS_MAX)
+	if (argc < 3 || !seed_options(&o, argc - 3, argv + 3))
 		return 2;
 	from = strtoull(argv[1], NULL, 10);
 	count = strtoull(argv[2], NULL, 10);
-	for (uint64_t j = 0; j < jobs; j++)
+	for (uint64_t j = 0; j < o.jobs; j++)
 		if (!fork())
-			exit(some_seeds(from, count, j, jobs));
+			exit(some_seeds(from, count, j, &o));
 	while (wait(&status) > 0)
 		failed += WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	printf("%llu seeds, %d failed\n", (unsigned long long)count, failed);

@@ -19,18 +19,24 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 	va_end(ap);
 }
 
-void net_check(struct sim_host *h)
+static void check(struct sim_host *h)
 {
-	uint32_t every = h->sim->conf.check_every;
-
-	if (!every || h->events++ % every)
-		return;
 	if (!tcp_layer_check(h->st))
 		sim_fail(h->sim, "an invariant of TCP is broken, host %u",
 			 h->i);
 	else if (!nst_stack_check(h->st))
 		sim_fail(h->sim, "an invariant of the stack is broken, host %u",
 			 h->i);
+}
+
+void net_check(struct sim_host *h, enum sim_event what)
+{
+	uint32_t every = h->sim->conf.check_every;
+
+	if (every && h->events % every == 0)
+		check(h);
+	h->events++;
+	save_maybe(h, what);
 }
 
 /* ---- packets ---- */
@@ -79,7 +85,7 @@ static void host_in(struct sim_host *h, struct nst_pkt *pkt)
 	note_in(h, pkt);
 	trace_packet(h, false, pkt);
 	nst_nic_in(h->st, SIM_IF, pkt, h->sim->now);
-	net_check(h);
+	net_check(h, SIM_PACKET);
 }
 
 /* The host whose address is there; damage may have made it anybody's. */
@@ -123,11 +129,12 @@ static void transmit(void *link, struct nst_pkt *pkt)
 	struct sim_host *h = link;
 
 	trace_packet(h, true, pkt);
+	tape_packet(h, pkt);
 	note_out(h, pkt);
 	hop_in(h->out, pkt);
 }
 
-static const struct nst_link_ops ops = {transmit};
+const struct nst_link_ops net_ops = {transmit};
 
 /* A router's answer; inside a stack's entry: it must wait outside. */
 static void too_long(void *ctx, const struct nst_pkt *pkt, uint32_t mtu)
@@ -230,7 +237,7 @@ static bool host_init(struct sim *s, uint32_t i)
 				     .kind = NST_LINK_IP,
 				     .mtu = s->conf.mtu,
 				     .caps = s->conf.caps,
-				     .ops = &ops,
+				     .ops = &net_ops,
 				     .link = h};
 	uint32_t ifindex;
 
@@ -318,7 +325,7 @@ static void host_run(struct sim_host *h)
 	if (nst_next_deadline(h->st) > h->sim->now)
 		return;
 	nst_run_timers(h->st, h->sim->now);
-	net_check(h);
+	net_check(h, SIM_TIMER);
 }
 
 void net_run(struct sim *s)

@@ -22,7 +22,9 @@ struct sim *sim_new(const struct sim_conf *conf)
 	s->now = SIM_START;
 	s->sample_at = NST_NEVER;
 	s->progress_at = s->now + PROGRESS_EVERY;
+	s->tape = conf->tape;
 	testenv_init(&s->rnd, conf->seed ^ 0x5eed);
+	save_init(s);
 	if (trace_open(s) && net_init(s) && app_init(s))
 		return s;
 	fprintf(stderr, "sim: cannot be set up%s%s\n", s->why[0] ? ": " : "",
@@ -215,4 +217,13 @@ uint64_t sim_link_queue(struct sim *s, bool backward)
 const struct nst_counters *sim_counters(const struct sim *s, uint32_t host)
 {
 	return nst_counters(s->host[host].st);
+}
+
+uint64_t sim_saves(const struct sim *s)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->nhosts; i++)
+		n += s->host[i].saves;
+	return n;
 }

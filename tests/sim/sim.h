@@ -68,6 +68,13 @@ struct sim_change {
 	struct netem_conf conf;
 };
 
+/* When hosts are saved, freed and loaded: never, each N events, or after random
+ * ones, of which each kind has a probability of its own by the seed. */
+#define SIM_SAVE_NEVER 0
+#define SIM_SAVE_RANDOM UINT32_MAX
+
+struct tape; /* tape.h */
+
 struct sim_conf {
 	uint64_t seed;
 	uint8_t family; /* 4 or 6 */
@@ -85,6 +92,8 @@ struct sim_conf {
 	nst_time limit;              /* it is a failure to take longer */
 	uint32_t check_every;        /* events; 0: never */
 	const char *trace;           /* pcapng file; NULL: none */
+	uint32_t save;               /* events, or SIM_SAVE_* */
+	struct tape *tape;           /* all packets; borrowed; NULL: none */
 };
 
 struct sim;
@@ -123,6 +132,8 @@ const struct netem_stats *sim_link_stats(const struct sim *s, bool backward);
 uint64_t sim_link_queue(struct sim *s, bool backward);
 /* A host's: 0 is the server, then the clients. */
 const struct nst_counters *sim_counters(const struct sim *s, uint32_t host);
+/* How often a host was saved, and loaded. */
+uint64_t sim_saves(const struct sim *s);
 
 /* ---- scenario.c ---- */
 /* A scenario of everything, from a seed: fills conf and its flows (to be freed

@@ -12,6 +12,9 @@
 #define SIM_IF 2
 #define SIM_PORT 1000 /* the first flow's */
 
+/* What a host does one after the other. */
+enum sim_event { SIM_PACKET, SIM_TIMER, SIM_CALL, SIM_EVENTS };
+
 struct sim_host {
 	struct sim *sim;
 	uint32_t i; /* 0: the server */
@@ -19,7 +22,7 @@ struct sim_host {
 	struct nst_stack *st;
 	struct sim_hop *out;   /* where its packets go */
 	struct netem *noticed; /* ICMP on its way back to it */
-	uint64_t events;
+	uint64_t events, saves;
 };
 
 /* A netem and what is behind it: a hop, else a host, else (NULL) the host that
@@ -39,6 +42,7 @@ struct sim_end {
 	int side;
 	struct sim_host *host;
 	struct nst_tcp *tp, *lis;
+	uint64_t tp_id, lis_id; /* while the host's stack is reborn */
 	struct sim_end *next_dirty;
 	bool dirty;
 	nst_time wake;                /* the program's own timer; NST_NEVER */
@@ -88,6 +92,9 @@ struct sim {
 	uint64_t bound_bytes; /* of memory, all hosts */
 	uint64_t misrouted;
 	FILE *trace;
+	struct testenv saver;             /* chooses when to save */
+	uint32_t save_one_in[SIM_EVENTS]; /* random saves: 0: never */
+	struct tape *tape;                /* borrowed; NULL: none */
 	bool closed;
 	char why[256]; /* what is wrong */
 };
@@ -101,7 +108,9 @@ void net_fini(struct sim *s);
 void net_apply_changes(struct sim *s);
 nst_time net_next(const struct sim *s);
 void net_run(struct sim *s); /* everything due at s->now */
-void net_check(struct sim_host *h);
+/* After each event of a host: invariants, and perhaps a save. */
+void net_check(struct sim_host *h, enum sim_event what);
+extern const struct nst_link_ops net_ops; /* of hosts' interfaces */
 
 /* ---- wake.c: when programs run ---- */
 /* e runs at t; if it waits already, at the earlier of both. */
@@ -118,6 +127,13 @@ void app_run(struct sim *s); /* due timers, then whoever heard something */
 /* ---- oracle.c ---- */
 void oracle_progress(struct sim *s);
 void oracle_memory(struct sim *s);
+
+/* ---- save.c: stacks are saved, freed and loaded ---- */
+void save_init(struct sim *s);
+void save_maybe(struct sim_host *h, enum sim_event what);
+
+/* ---- tape.c ---- */
+void tape_packet(struct sim_host *h, const struct nst_pkt *pkt);
 
 /* ---- trace.c ---- */
 bool trace_open(struct sim *s);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A host's stack is saved, freed and made of its image again, between two of
+ * its events. Links stay, and so do programs: their sockets are found by id.
+ * Time stands still for the stack, so nothing of it may show on the wire.
+ */
+#include "tests/lib/reborn.h"
+#include "tests/sim/sim_priv.h"
+
+#define SEED_SALT 0x5a4e
+
+void save_init(struct sim *s)
+{
+	static const uint32_t one_in[] = {0, 1, 7, 50, 400, 3000};
+
+	testenv_init(&s->saver, s->conf.seed * 0x9e3779b97f4a7c15u + SEED_SALT);
+	for (int i = 0; i < SIM_EVENTS; i++)
+		s->save_one_in[i] = one_in[testenv_below(&s->saver, 6)];
+}
+
+static void forget(struct sim_end *e)
+{
+	e->tp_id = e->tp ? nst_sock_id(nst_tcp_sock(e->tp)) : 0;
+	e->lis_id = e->lis ? nst_sock_id(nst_tcp_sock(e->lis)) : 0;
+	e->tp = e->lis = NULL;
+}
+
+static void find(struct nst_sock *s)
+{
+	struct sim_end *e = nst_sock_user(s);
+
+	if (!e)
+		return;
+	if (nst_sock_id(s) == e->tp_id)
+		e->tp = nst_sock_tcp(s);
+	else if (nst_sock_id(s) == e->lis_id)
+		e->lis = nst_sock_tcp(s);
+}
+
+static void each_end(struct sim_host *h, void (*fn)(struct sim_end *e))
+{
+	struct sim *s = h->sim;
+
+	for (uint32_t i = 0; s->flows && i < s->conf.nflows; i++)
+		for (int k = 0; k < 2; k++)
+			if (s->flows[i].end[k].host == h)
+				fn(&s->flows[i].end[k]);
+}
+
+static void expect_found(struct sim_end *e)
+{
+	if ((e->tp_id && !e->tp) || (e->lis_id && !e->lis))
+		sim_fail(e->flow->sim, "flow %u side %d: its socket is gone",
+			 e->flow->i, e->side);
+}
+
+/* The image as it was, or why it is not. */
+static void check_again(struct sim_host *h, const struct reborn_image *was)
+{
+	struct reborn_image now = {0};
+	size_t i = 0;
+
+	reborn_save(h->st, &now);
+	while (i < now.bytes && i < was->bytes && now.p[i] == was->p[i])
+		i++;
+	if (i < now.bytes || i < was->bytes)
+		sim_fail(h->sim,
+			 "host %u saves another image than it was made of: "
+			 "byte %zu of %zu and %zu",
+			 h->i, i, was->bytes, now.bytes);
+	reborn_image_free(&now);
+}
+
+static bool replace(struct sim_host *h, const struct reborn_image *image)
+{
+	struct reborn_nic nic = {"eth0", &net_ops, h};
+	struct reborn how = {.env = &h->te.env, .nics = &nic, .nnics = 1};
+	uint64_t rng = h->te.rng;
+	char why[NST_SAVE_WHY];
+	struct nst_stack *st;
+
+	if (reborn_load(h->st, &how, image->p, image->bytes, &st, why)) {
+		sim_fail(h->sim, "host %u is not loaded: %s", h->i, why);
+		return false;
+	}
+	/* A stack that is made draws secrets, which the image replaces. */
+	h->te.rng = rng;
+	nst_stack_free(h->st); /* poisons it: nothing may point there */
+	h->st = st;
+	return true;
+}
+
+static void reborn(struct sim_host *h)
+{
+	struct reborn_image image = {0};
+	struct nst_sock *s;
+	bool ok;
+
+	reborn_save(h->st, &image);
+	each_end(h, forget);
+	ok = replace(h, &image);
+	for (size_t i = 0; (s = nst_sock_at(h->st, i)); i++)
+		find(s);
+	each_end(h, expect_found);
+	/* It costs as much again. */
+	if (ok && h->saves++ % 16 == 0)
+		check_again(h, &image);
+	reborn_image_free(&image);
+}
+
+void save_maybe(struct sim_host *h, enum sim_event what)
+{
+	struct sim *s = h->sim;
+	uint32_t n = s->conf.save;
+
+	if (n == SIM_SAVE_NEVER)
+		return;
+	if (n == SIM_SAVE_RANDOM) {
+		n = s->save_one_in[what];
+		if (n && testenv_below(&s->saver, n) == 0)
+			reborn(h);
+	} else if (h->events % n == 0) {
+		reborn(h);
+	}
+}
