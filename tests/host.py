@@ -33,7 +33,15 @@ MODES = {
     "no-shim": (["--no-shim"], None),
     "user": ([], USER),
     "user-no-shim": (["--no-shim"], USER),
+    # The stacks are saved, thrown away and made anew while the program runs.
+    "autosave": (["--autosave=50"], None),
+    "autosave-1": (["--autosave=1"], None),
+    "autosave-1000": (["--autosave=1000"], None),
+    "autosave-syscall": (["--autosave=syscall"], None),
+    "autosave-no-shim": (["--autosave=7", "--no-shim"], None),
 }
+PLAIN = ["shim", "no-shim", "user", "user-no-shim"]
+AUTOSAVE = [mode for mode in MODES if mode.startswith("autosave")]
 
 
 def as_user(uid, argv):

@@ -22,13 +22,19 @@ def tests_of(module):
             yield name[5:], getattr(m, name)
 
 
+def modes_of(fn, everything):
+    """All of them for what says nothing; --all adds those that save."""
+    return getattr(fn, "modes", host.PLAIN +
+                   (["autosave"] if everything else []))
+
+
 def run(report, everything=False):
     host.enter_test_network()
     for module in MODULES:
         for name, fn in tests_of(module):
             if getattr(fn, "slow", False) and not everything:
                 continue
-            for mode in getattr(fn, "modes", list(host.MODES)):
+            for mode in modes_of(fn, everything):
                 run_one(report, f"e2e {module} {name} [{mode}]", fn, mode)
 
 

@@ -82,7 +82,9 @@ def inside(name, path, mode, want, allowed):
 def run(report, everything=False):
     host.enter_test_network()
     allowed = allowed_differences()
-    modes = list(host.MODES) if everything else ["shim", "no-shim", "user"]
+    modes = list(host.MODES)
+    if not everything:
+        modes = ["shim", "no-shim", "user", "autosave"]
     for program in programs():
         name = program[len("guest_"):]
         if not report.wants(f"guest {name}"):
