@@ -112,6 +112,14 @@ static bool state_ok(const struct netem *nm)
 	       conf_near(&nm->conf);
 }
 
+/* Whoever comes next leaves no sooner than the last. */
+static bool last_ok(const struct netem *nm, const Cordon__NetemQueue *m)
+{
+	nst_time last = m->n_leaves ? m->leaves[m->n_leaves - 1] : 0;
+
+	return last <= nm->now || last <= nm->queue.tat;
+}
+
 static bool get_queue(struct save_in *in, struct netem *nm,
 		      const Cordon__NetemQueue *m)
 {
@@ -119,6 +127,8 @@ static bool get_queue(struct save_in *in, struct netem *nm,
 		return true;
 	if (m->n_leaves != m->n_leave_bytes || m->n_leaves > NETEM_QUEUE_PKTS)
 		return save_bad(in, "leaves", "are too many");
+	if (!last_ok(nm, m))
+		return save_bad(in, "leaves", "are out of order");
 	for (size_t i = 0; i < m->n_leaves; i++)
 		if (!near(m->leaves[i]))
 			return save_bad(in, "leaves", "are out of range");
