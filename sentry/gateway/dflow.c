@@ -147,7 +147,7 @@ void dflow_touch(struct dflow *f, nst_time now)
 
 static void host_event(void *arg, const struct loop_event *ev);
 
-static bool receive(struct dflow *f)
+bool dflow_receive(struct dflow *f)
 {
 	f->op = loop_recv(f->gw->sb->loop, f->fd, false, host_event, f);
 	if (!f->op)
@@ -171,7 +171,7 @@ static void host_event(void *arg, const struct loop_event *ev)
 		f->ops->in(f, ev->data, (size_t)ev->res, now);
 		dflow_touch(f, now);
 	}
-	if (!f->op && (f->errors > ERRORS_MAX || !receive(f)))
+	if (!f->op && (f->errors > ERRORS_MAX || !dflow_receive(f)))
 		dflow_free(f);
 }
 
@@ -185,6 +185,19 @@ void dflow_link(struct dflow *f)
 		f->next->pprev = &f->next;
 	*b = f;
 	f->gw->dflows->count++;
+}
+
+struct dflow *dflow_blank(struct gateway *gw)
+{
+	struct dflow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->idle.fn = expired;
+	f->gw = gw;
+	f->fd = -1;
+	gw_timer_arm(gw, &f->idle, GWQ_UDP_DNS, 0);
+	return f;
 }
 
 struct dflow *dflow_new(struct gateway *gw, enum dflow_kind kind,
@@ -210,7 +223,7 @@ struct dflow *dflow_new(struct gateway *gw, enum dflow_kind kind,
 			    .kind = (uint8_t)kind};
 	dflow_link(f);
 	dflow_touch(f, now);
-	if (receive(f))
+	if (dflow_receive(f))
 		return f;
 	dflow_free(f);
 	return NULL;

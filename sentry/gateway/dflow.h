@@ -63,6 +63,11 @@ struct dflow *dflow_new(struct gateway *gw, enum dflow_kind kind,
 /* The flow was used: its idle time begins anew. */
 void dflow_touch(struct dflow *f, nst_time now);
 void dflow_free(struct dflow *f);
+/* An empty one, to be filled from a record: in a queue, in no bucket. NULL: no
+ * memory. */
+struct dflow *dflow_blank(struct gateway *gw);
+/* Receives, once its descriptor is known. False: no memory. */
+bool dflow_receive(struct dflow *f);
 /* Of a flow that was restored: into its bucket. */
 void dflow_link(struct dflow *f);
 

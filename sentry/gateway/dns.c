@@ -142,12 +142,9 @@ void dns_refresh(struct dns *dns, nst_time now)
 		serve_loopback(dns, now);
 }
 
-int dns_new(struct gateway *gw)
+int dns_blank(struct gateway *gw)
 {
-	const struct options *o = gw->sb->opt;
 	struct dns *dns = calloc(1, sizeof(*dns));
-	nst_time now = gw_now(gw);
-	int err;
 
 	if (!dns)
 		return -ENOMEM;
@@ -155,6 +152,18 @@ int dns_new(struct gateway *gw)
 	LIST_INIT(&dns->queries);
 	gw->dns = dns;
 	resolvers_init(&dns->resolvers, RESOLV_CONF);
+	return 0;
+}
+
+int dns_new(struct gateway *gw)
+{
+	const struct options *o = gw->sb->opt;
+	nst_time now = gw_now(gw);
+	int err = dns_blank(gw);
+	struct dns *dns = gw->dns;
+
+	if (err)
+		return err;
 	err = serve(dns, false, &o->dns4, now);
 	if (err == 0)
 		err = serve(dns, false, &o->dns6, now);

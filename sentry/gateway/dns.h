@@ -55,5 +55,10 @@ void dns_refresh(struct dns *dns, nst_time now);
 void dns_udp_events(struct ep_owner *o, uint32_t events);
 void dns_tcp_events(struct ep_owner *o, uint32_t events);
 void dns_udp_free_all(struct dns *dns);
+/* An empty query of so many bytes, to be filled from a record: in its queue, in
+ * no list. NULL: no memory, or too long. */
+struct dns_query *dns_query_blank(struct dns *dns, size_t bytes);
+/* Receives, once its descriptor is known. False: no memory. */
+bool dns_query_receive(struct dns_query *q);
 
 #endif

@@ -72,6 +72,13 @@ static void query_fail(struct dns_query *q, nst_time now)
 
 static void host_event(void *arg, const struct loop_event *ev);
 
+bool dns_query_receive(struct dns_query *q)
+{
+	q->op = loop_recv(q->server->dns->gw->sb->loop, q->fd, false,
+			  host_event, q);
+	return q->op != NULL;
+}
+
 /* Asks one resolver. False: it cannot be asked. */
 static bool query_send(struct dns_query *q, const struct host_addr *to,
 		       nst_time now)
@@ -89,8 +96,7 @@ static bool query_send(struct dns_query *q, const struct host_addr *to,
 	dns_msg_set_id(q->msg, id);
 	if (send(q->fd, q->msg, q->bytes, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return false;
-	q->op = loop_recv(gw->sb->loop, q->fd, false, host_event, q);
-	if (!q->op)
+	if (!dns_query_receive(q))
 		return false;
 	gw_timer_arm(gw, &q->idle, GWQ_DNS_QUERY, now);
 	return true;
@@ -170,6 +176,22 @@ static void evict(struct dns *dns)
 	dns->gw->count.DnsEvicted++;
 	if (t)
 		query_free(GW_OWNER_OF(t, struct dns_query, idle));
+}
+
+struct dns_query *dns_query_blank(struct dns *dns, size_t bytes)
+{
+	struct dns_query *q = NULL;
+
+	if (bytes <= QUERY_MAX_BYTES)
+		q = calloc(1, sizeof(*q) + bytes);
+	if (!q)
+		return NULL;
+	q->idle.fn = query_timeout;
+	q->server = dns->server;
+	q->fd = -1;
+	q->bytes = bytes;
+	gw_timer_arm(dns->gw, &q->idle, GWQ_DNS_QUERY, 0);
+	return q;
 }
 
 static void query_new(struct dns_server *s, const struct nst_dgram_in *in,

@@ -174,10 +174,13 @@ void echo_in(void *ctx, const struct nst_addr *src, const struct nst_addr *dst,
 
 /* ---- dns.c; -errno ---- */
 int dns_new(struct gateway *gw);
+int dns_blank(struct gateway *gw); /* without servers */
 void dns_free(struct gateway *gw);
 
 /* ---- publish.c; -errno after one line on stderr ---- */
 int publish_new(struct gateway *gw);
+/* Without sockets, with room for so many. -ENOMEM. */
+int publish_blank(struct gateway *gw, size_t ports);
 void publish_free(struct gateway *gw);
 
 #endif

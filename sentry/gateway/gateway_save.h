@@ -46,6 +46,22 @@ struct gateway_finds {
 };
 
 /*
+ * In another process with the same descriptors: sb->gw with as many empty
+ * objects as the records at `image` are of, for gateway_restore to fill. The
+ * link is there already (sentry/link/link_save.h). -EINVAL, -ENOMEM as below;
+ * what was made stays.
+ */
+int gateway_make(struct sandbox *sb, const uint8_t *image, const uint8_t *end,
+		 char *why);
+/* After gateway_restore: endpoints know their users. */
+void gateway_claim(struct gateway *gw);
+/* Begins to look at host sockets. -ENOMEM. */
+int gateway_start(struct gateway *gw);
+/* Every descriptor of the gateway. */
+void gateway_each_fd(struct gateway *gw, void (*fn)(void *arg, int *fd),
+		     void *arg);
+
+/*
  * Restores the objects of a running gateway, in place, from the records at
  * *image, which is moved behind them. The stacks are the new ones already. On
  * failure (-EINVAL, -ENOMEM; `why` has NST_SAVE_WHY bytes of reason) the

@@ -137,11 +137,9 @@ static int open_publish(struct gateway *gw, const struct opt_publish *o)
 	return err;
 }
 
-int publish_new(struct gateway *gw)
+int publish_blank(struct gateway *gw, size_t ports)
 {
-	const struct options *o = gw->sb->opt;
 	struct publish *pub = calloc(1, sizeof(*pub));
-	int err = 0;
 
 	if (!pub)
 		return -ENOMEM;
@@ -150,11 +148,17 @@ int publish_new(struct gateway *gw)
 	gw->sb->env.random(gw->sb->env.ctx, pub->key, sizeof(pub->key));
 	for (size_t i = 0; i < PUB_BUCKETS; i++)
 		LIST_INIT(&pub->peer[i]);
-	if (o->npublish == 0)
+	if (ports == 0)
 		return 0;
-	pub->port = calloc(2 * o->npublish, sizeof(*pub->port));
-	if (!pub->port)
-		return -ENOMEM;
+	pub->port = calloc(ports, sizeof(*pub->port));
+	return pub->port ? 0 : -ENOMEM;
+}
+
+int publish_new(struct gateway *gw)
+{
+	const struct options *o = gw->sb->opt;
+	int err = publish_blank(gw, 2 * o->npublish);
+
 	for (size_t i = 0; i < o->npublish && err == 0; i++)
 		err = open_publish(gw, &o->publish[i]);
 	return err;

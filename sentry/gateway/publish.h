@@ -66,5 +66,12 @@ int pub_udp_start(struct pub_port *p);
 void pub_udp_free_all(struct gateway *gw);
 /* Of a peer that was restored: into its bucket. */
 void pub_peer_link(struct pub_peer *p);
+/* An empty one, to be filled from a record: in its queue, in no bucket. NULL:
+ * no memory. */
+struct pub_peer *pub_peer_blank(struct gateway *gw);
+/* After restoring: takes connections or datagrams, or tries again when its
+ * time has come. -ENOMEM. */
+int pub_tcp_resume(struct pub_port *p);
+int pub_udp_resume(struct pub_port *p);
 
 #endif

@@ -116,3 +116,9 @@ int pub_tcp_start(struct pub_port *p)
 	p->op = loop_accept(p->gw->sb->loop, p->fd, host_event, p);
 	return p->op ? 0 : -ENOMEM;
 }
+
+int pub_tcp_resume(struct pub_port *p)
+{
+	p->retry.fn = retry;
+	return p->retry.armed ? 0 : pub_tcp_start(p);
+}

@@ -108,6 +108,18 @@ void pub_peer_link(struct pub_peer *p)
 	gw->pub->npeers++;
 }
 
+struct pub_peer *pub_peer_blank(struct gateway *gw)
+{
+	struct pub_peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->owner.events = peer_events;
+	p->idle.fn = expired;
+	gw_timer_arm(gw, &p->idle, GWQ_PUB_PEER, 0);
+	return p;
+}
+
 static struct pub_peer *peer_new(struct pub_port *port,
 				 const struct host_addr *client, nst_time now)
 {
@@ -254,4 +266,10 @@ int pub_udp_start(struct pub_port *p)
 	p->retry.fn = retry;
 	p->op = loop_recv(p->gw->sb->loop, p->fd, true, host_event, p);
 	return p->op ? 0 : -ENOMEM;
+}
+
+int pub_udp_resume(struct pub_port *p)
+{
+	p->retry.fn = retry;
+	return p->retry.armed ? 0 : pub_udp_start(p);
 }

@@ -370,6 +370,11 @@ static bool poll_host(struct relay *r)
 	return r->op != NULL;
 }
 
+bool relay_resume(struct relay *r)
+{
+	return r->fd < 0 || r->op || poll_host(r);
+}
+
 static void tune_host(int fd)
 {
 	int on = 1;

@@ -67,6 +67,8 @@ void relay_reset(struct relay *r);
 int relay_connect_host(struct relay *r, const struct host_addr *to, bool local);
 /* Takes a connected host socket; the guest's side is not up yet. */
 int relay_take_host(struct relay *r, int fd);
+/* After restoring: looks at its host socket again. False: no memory. */
+bool relay_resume(struct relay *r);
 /* Options of the endpoint r->tp: latency, buffers. */
 void relay_tune_guest(struct relay *r);
 /* Moves what can move. May free. */
