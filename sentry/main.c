@@ -19,6 +19,7 @@ static const char usage_text[] =
     "       cordon ps [--json]\n"
     "       cordon pause|resume ID\n"
     "       cordon save [--pause] [--clone] ID FILE\n"
+    "       cordon save --in-place ID\n"
     "       cordon image show|check|diff FILE...\n"
     "       cordon bridge [OPTIONS] TAP[@NETNS] TAP[@NETNS]\n"
     "       cordon --help | --version\n"

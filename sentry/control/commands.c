@@ -12,6 +12,7 @@
 #include "sentry/control/text.h"
 #include "sentry/image/run_save.h"
 #include "sentry/launch/launch.h"
+#include "sentry/save/command.h"
 #include "sentry/sock/sock.h"
 
 static void add(struct json_object *o, const char *name,
@@ -148,5 +149,6 @@ const struct control_command control_commands[] = {
     {"pause", run_pause},
     {"resume", run_resume},
     {"save", image_run_save},
+    {"save-in-place", save_run_in_place},
     {NULL, NULL},
 };

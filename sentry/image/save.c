@@ -15,17 +15,21 @@
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
 #include "sentry/image/image.h"
+#include "sentry/save/command.h"
 
 #define PARTS_MAX 16
 #define ARGS_MAX 4096
 
 static const char usage[] =
     "Usage: cordon save [--pause] [--clone] ID FILE\n"
+    "       cordon save --in-place ID\n"
     "Saves the network of a running sandbox to a file: all of it as it was at\n"
     "one moment, or nothing; an older file of that name is then replaced.\n"
     "  --pause  the program is stopped meanwhile\n"
     "  --clone  what is restored draws its own secrets: it is a copy beside\n"
-    "           the sandbox, which goes on\n";
+    "           the sandbox, which goes on\n"
+    "  --in-place  saves to memory and restores at once, under the running\n"
+    "           program: a test; prints how long the network stood still\n";
 
 struct save_args {
 	const char *id, *file;
@@ -186,6 +190,8 @@ int cordon_save(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
+	if (argc && !strcmp(argv[0], "--in-place"))
+		return cordon_save_in_place(argc - 1, argv + 1);
 	if (sodium_init() < 0 || !parse(&a, argc, argv)) {
 		log_error("save needs an id, or its beginning, and a file; see "
 			  "cordon save --help");
