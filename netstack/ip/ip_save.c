@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saving the IP layer: what there is once, and the order of the rest. */
+/*
+ * Saving the IP layer: what there is once, and the order of the rest. Timers
+ * and ages come from
+ *
+ *   neighbour     neigh.since, state, reachable (drawn)
+ *   reassembly    reasm.since, family
+ *   path MTU      pmtu_entry.since
+ *   IGMP, MLD     mcast_group.asked, delay (drawn)
+ *   ICMP limits   icmp_bucket.credit, when
+ */
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.fields.h"
 #include "netstack/ip/ip_save_priv.h"
