@@ -38,12 +38,12 @@ enum nst_save_record {
 	NST_SAVE_LOOP_PKT,  /* on its way to ourselves */
 	NST_SAVE_PORTS, /* secrets of the choice of ports; flags of buckets */
 	NST_SAVE_END = 31, /* the last record of a stack */
-	/* From 64 on they are the embedder's; the first are of what it may
-	 * use of ours. */
-	NST_SAVE_EMBEDDER = 64,
-	NST_SAVE_NETEM = 64,   /* netem/netem_save.h */
+	/* What is apart from a stack: netem/netem_save.h */
+	NST_SAVE_NETEM = 48,
 	NST_SAVE_NETEM_FLIGHT, /* its packets, after it */
 	NST_SAVE_NETEM_HELD,
+	/* From 64 on they are the embedder's. */
+	NST_SAVE_EMBEDDER = 64,
 };
 
 struct nst_save_sink {

@@ -5,6 +5,9 @@
 #include "netstack/ip/ip.h"
 #include "netstack/save/load.h"
 
+/* A century: what is computed from times stays far from their limits. */
+#define NOW_MAX (100ll * 366 * 86400 * NST_SEC)
+
 static void save_stack(const struct nst_stack *st, struct save_out *o)
 {
 	Cordon__NstStack *m = save_object(o, &save_nst_stack, st);
@@ -118,8 +121,8 @@ static bool load_stack(struct load *l)
 	if (m->version != NST_SAVE_VERSION)
 		return save_fail(&l->in, NST_E_INVAL,
 				 "the image is of another version of cordon");
-	if (m->now < 0)
-		return save_bad(&l->in, "now", "is negative");
+	if (m->now < 0 || m->now > NOW_MAX)
+		return save_bad(&l->in, "now", "is no time");
 	if (m->counters.len && m->counters.len != sizeof(l->st->count))
 		return save_bad(&l->in, "counters", "are of another version");
 	if (nst_stack_new(l->how->env, m->now, &l->st))

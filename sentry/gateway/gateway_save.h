@@ -17,6 +17,9 @@
 
 struct nst_fwd_req;
 
+/* Raised with every change of what a field means. */
+#define GATEWAY_VERSION 1u
+
 /* Types of records; numbers are for good. */
 enum gateway_record {
 	GATEWAY_SAVE_FIRST = NST_SAVE_EMBEDDER,

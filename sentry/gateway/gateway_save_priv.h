@@ -10,9 +10,6 @@
 #include "sentry/gateway/publish.h"
 #include "sentry/gateway/relay.h"
 
-/* Raised with every change of what a field means. */
-#define GATEWAY_VERSION 1u
-
 /* Who made a relay; numbers are for good. */
 enum gw_relay_kind { GW_RELAY_FLOW = 1, GW_RELAY_DNS, GW_RELAY_PUBLISH };
 

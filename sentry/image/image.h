@@ -37,8 +37,8 @@ enum image_record {
 /* Kinds of parts. A kind that is not known is an error only for who restores
  * it. "process" is kept free for the guest's process image. */
 #define IMAGE_PART_GUEST "guest-stack"
+#define IMAGE_PART_GATEWAY_STACK "gateway-stack"
 #define IMAGE_PART_GATEWAY "gateway"
-#define IMAGE_PART_SENTRY "sentry"
 
 /* What lends memory, random bytes and hashes to those who read images; its
  * events go nowhere. */

@@ -12,6 +12,7 @@
 #include "sentry/control/control.h"
 #include "sentry/control/text.h"
 #include "sentry/core/errmap.h"
+#include "sentry/gateway/gateway_save.h"
 #include "sentry/image/image.h"
 #include "sentry/launch/launch.h"
 
@@ -63,21 +64,37 @@ static bool put(void *ctx, const void *data, size_t bytes)
 
 /* ---- what is saved ---- */
 
-static int save_guest_stack(struct sandbox *sb, struct out *o)
+static int save_stack(const struct nst_stack *st,
+		      const struct nst_save_sink *sink)
 {
-	const struct nst_save_sink sink = {o, put};
-	enum nst_err e = nst_stack_save(sb->stack, &sink);
-
-	if (o->err || !e)
-		return o->err;
-	return -errno_of(e);
+	return st ? -errno_of(nst_stack_save(st, sink)) : 0;
 }
 
+static int save_guest_stack(struct sandbox *sb,
+			    const struct nst_save_sink *sink)
+{
+	return save_stack(sb->stack, sink);
+}
+
+static int save_gateway_stack(struct sandbox *sb,
+			      const struct nst_save_sink *sink)
+{
+	return sb->gw ? save_stack(gateway_stack(sb->gw), sink) : 0;
+}
+
+static int save_gateway(struct sandbox *sb, const struct nst_save_sink *sink)
+{
+	return sb->gw ? gateway_save(sb->gw, sink) : 0;
+}
+
+/* In the order in which sentry/save has them, too. */
 static const struct {
 	const char *kind;
-	int (*save)(struct sandbox *sb, struct out *o);
+	int (*save)(struct sandbox *sb, const struct nst_save_sink *sink);
 } parts[] = {
     {IMAGE_PART_GUEST, save_guest_stack},
+    {IMAGE_PART_GATEWAY_STACK, save_gateway_stack},
+    {IMAGE_PART_GATEWAY, save_gateway},
 };
 
 static void add_part(struct json_object *list, const char *kind,
@@ -97,6 +114,7 @@ static void add_part(struct json_object *list, const char *kind,
 static int save_parts(struct sandbox *sb, struct out *o,
 		      struct json_object *list)
 {
+	const struct nst_save_sink sink = {o, put};
 	int rc = 0;
 
 	sandbox_settle(sb);
@@ -104,8 +122,11 @@ static int save_parts(struct sandbox *sb, struct out *o,
 	for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++) {
 		struct out before = *o;
 
-		rc = parts[i].save(sb, o);
-		add_part(list, parts[i].kind, o, &before);
+		rc = parts[i].save(sb, &sink);
+		if (o->err)
+			rc = o->err;
+		if (o->records > before.records)
+			add_part(list, parts[i].kind, o, &before);
 	}
 	return rc || flush(o) ? rc : o->err;
 }

@@ -7,9 +7,12 @@
 #include "netstack/ip/ip.pb-c.h"
 #include "netstack/netem/netem.pb-c.h"
 #include "netstack/tcp/tcp.pb-c.h"
+#include "sentry/gateway/gateway.pb-c.h"
+#include "sentry/gateway/gateway_save.h"
 
 const struct image_module image_modules[] = {
     {"netstack", NST_SAVE_VERSION},
+    {"gateway", GATEWAY_VERSION},
     {NULL, 0},
 };
 
@@ -34,6 +37,14 @@ static const struct image_type types[] = {
     {NST_SAVE_NETEM, "netem", &cordon__netem__descriptor},
     {NST_SAVE_NETEM_FLIGHT, "netem-flight", &cordon__netem_flight__descriptor},
     {NST_SAVE_NETEM_HELD, "netem-held", &cordon__netem_held__descriptor},
+    {GATEWAY_SAVE_FIRST, "gateway", &cordon__gateway__descriptor},
+    {GATEWAY_SAVE_RELAY, "relay", &cordon__relay__descriptor},
+    {GATEWAY_SAVE_DFLOW, "datagram-flow", &cordon__dflow__descriptor},
+    {GATEWAY_SAVE_DNS_SERVER, "dns-server", &cordon__dns_server__descriptor},
+    {GATEWAY_SAVE_DNS_QUERY, "dns-query", &cordon__dns_query__descriptor},
+    {GATEWAY_SAVE_PUB_PORT, "published-port", &cordon__pub_port__descriptor},
+    {GATEWAY_SAVE_PUB_PEER, "published-peer", &cordon__pub_peer__descriptor},
+    {GATEWAY_SAVE_END, "gateway-end", &cordon__gateway_end__descriptor},
 };
 
 const struct image_type *image_type_of(uint32_t type)

@@ -37,13 +37,12 @@ static bool take_nic(void *ctx, struct nst_nic_config *cfg)
 }
 
 static enum nst_err load(struct fuzz_world *w, const uint8_t *p,
-			 const uint8_t *end, uint8_t how)
+			 const uint8_t *end, uint8_t how, char *why)
 {
 	struct nst_load l = {.env = &w->te.env,
 			     .nic = take_nic,
 			     .clone = how & CLONE,
 			     .outage = how & OUTAGE ? 10 * NST_SEC : 0};
-	char why[NST_SAVE_WHY];
 	enum nst_err e = nst_stack_load(&l, &p, end, &w->st, why);
 
 	FUZZ_CHECK(!e == !!w->st);
@@ -74,13 +73,14 @@ static bool put(void *ctx, const void *data, size_t bytes)
 static void again(struct fuzz_world *w, uint8_t how)
 {
 	struct out o = {.p = malloc(OUT_MAX)};
+	char why[NST_SAVE_WHY];
 	const struct nst_save_sink sink = {&o, put};
 	enum nst_err e = nst_stack_save(w->st, &sink);
 
 	nst_stack_free(w->st);
 	w->st = NULL;
-	if (!e)
-		FUZZ_CHECK(!load(w, o.p, o.p + o.used, how & CLONE));
+	if (!e && load(w, o.p, o.p + o.used, how & CLONE, why))
+		fuzz_fail(__FILE__, __LINE__, why);
 	free(o.p);
 }
 
@@ -99,12 +99,13 @@ static void live(struct fuzz_world *w, uint8_t how)
 static void load_records(const uint8_t *p, const uint8_t *end, uint8_t how)
 {
 	struct fuzz_world w = {0};
+	char why[NST_SAVE_WHY];
 
 	testenv_init(&w.te, 1);
 	w.te.max_bytes = LIVE_MAX;
 	if (how & FAIL)
 		testenv_fail_nth(&w.te, how >> 4);
-	if (!load(&w, p, end, how)) {
+	if (!load(&w, p, end, how, why)) {
 		testenv_fail_never(&w.te);
 		live(&w, how);
 	}
