@@ -407,8 +407,6 @@ bool reasm_check(const struct ip_layer *ip)
 	return n == ip->nreasm && bytes == ip->reasm_bytes;
 }
 
-/* ---- putting back what was saved ---- */
-
 struct reasm *reasm_restore(struct ip_layer *ip, const struct reasm *saved,
 			    enum nst_err *err)
 {
