@@ -55,9 +55,8 @@ void ports_hold_take(struct ports *p, struct ports_hold *h,
 		     const struct nst_sock *s);
 void ports_hold_drop(struct ports *p, struct ports_hold *h);
 /* Takes a share of a TCP port with what h says already (loading). NOMEM. */
-NST_MUST_CHECK enum nst_err ports_hold_load(struct ports *p,
-					    struct ports_hold *h,
-					    uint16_t port);
+NST_MUST_CHECK enum nst_err
+ports_hold_load(struct ports *p, struct ports_hold *h, uint16_t port);
 /* The port that h holds; 0: none. */
 uint16_t ports_hold_port(const struct ports_hold *h);
 

@@ -53,11 +53,11 @@ struct nst_tcp {
 	struct seq fin_seq;
 
 	/* Buffers. */
-	struct ring snd; /* R from snd_size, snd_head, snd_data */
-	struct ring rcv; /* R from rcv_size, rcv_head, rcv_data, ooo_data */
-	uint32_t snd_limit;         /* S */
-	bool snd_blocked;           /* S owner waits for space */
-	bool more;                  /* S last commit said MSG_MORE */
+	struct ring snd;    /* R from snd_size, snd_head, snd_data */
+	struct ring rcv;    /* R from rcv_size, rcv_head, rcv_data, ooo_data */
+	uint32_t snd_limit; /* S */
+	bool snd_blocked;   /* S owner waits for space */
+	bool more;          /* S last commit said MSG_MORE */
 	struct tcp_writing writing; /* S */
 	bool nagle_push;            /* S TCP_NODELAY was set: even if corked */
 	nst_time last_used;         /* S of the rings */
@@ -156,10 +156,10 @@ struct nst_tcp {
 	nst_time cork_since;
 
 	/* Passive side. */
-	struct nst_tcp *listener;        /* R while not accepted */
-	struct tcp_saved_syn *saved_syn; /* S */
-	bool acc_queued;                 /* R from accept_queue, as: */
-	struct nst_tcp *acc_next;        /* R accept queue */
+	struct nst_tcp *listener;             /* R while not accepted */
+	struct tcp_saved_syn *saved_syn;      /* S */
+	bool acc_queued;                      /* R from accept_queue, as: */
+	struct nst_tcp *acc_next;             /* R accept queue */
 	struct nst_tcp *acc_head, **acc_tail; /* R */
 	uint32_t acc_n;                       /* R */
 	bool acc_hold;                        /* S */
@@ -202,12 +202,12 @@ struct tcp_gro {
 };
 
 struct tcp_layer {
-	struct nst_stack *st;                  /* R */
-	struct tcp_sysctl ctl;                 /* R from settings by name */
-	uint8_t isn_key[16], ts_key[16];       /* S */
-	size_t nreqs, ntw, nfwd, norphans;     /* R */
-	struct tcp_grave *graves;              /* D */
-	size_t grave_bytes;                    /* D */
+	struct nst_stack *st;                    /* R */
+	struct tcp_sysctl ctl;                   /* R from settings by name */
+	uint8_t isn_key[16], ts_key[16];         /* S */
+	size_t nreqs, ntw, nfwd, norphans;       /* R */
+	struct tcp_grave *graves;                /* D */
+	size_t grave_bytes;                      /* D */
 	uint8_t cookie_key[TCP_COOKIE_KEYS][16]; /* R from cookie_keys */
 	nst_time challenge_at;   /* S second that challenge_left is for */
 	uint32_t challenge_left; /* S */

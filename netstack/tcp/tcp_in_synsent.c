@@ -60,8 +60,7 @@ static void established(struct nst_tcp *tp, struct tcp_seg *seg)
 	if (ack_waits(tp)) {
 		tp->ack_pending = true;
 		tcp_ack_quick(tp, TCP_MAX_QUICKACKS);
-		tp->ack_wait =
-		    tcp_wait_from(tp->sk.st->now, TCP_DELACK_MAX);
+		tp->ack_wait = tcp_wait_from(tp->sk.st->now, TCP_DELACK_MAX);
 		tp->ack_segs = tp->segs_in; /* decided on */
 		return;
 	}

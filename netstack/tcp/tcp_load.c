@@ -306,10 +306,27 @@ bool tcp_link(struct load *l)
 	return true;
 }
 
+/* The oldest first: so they were armed, and so timers fire that are due at the
+ * same time. */
+static struct nst_sock *before(const struct nst_stack *st, struct nst_sock *s)
+{
+	return s->pprev == &st->socks
+		   ? NULL
+		   : container_of(s->pprev, struct nst_sock, next);
+}
+
 void tcp_arm(struct load *l)
 {
-	for (struct nst_sock *s = l->st->socks; s; s = s->next)
-		if (s->kind == SOCK_K_TCP)
-			tcp_timers_update(tcp_of(s));
+	struct nst_sock *s = l->st->socks;
+
+	while (s && s->next)
+		s = s->next;
+	for (; s; s = before(l->st, s)) {
+		if (s->kind != SOCK_K_TCP)
+			continue;
+		tcp_timers_init(tcp_of(s)); /* the id is known by now */
+		tcp_timers_update(tcp_of(s));
+		tcp_arm_reqs(tcp_of(s));
+	}
 	tcp_arm_nodes(l->st);
 }

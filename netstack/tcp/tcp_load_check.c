@@ -20,30 +20,47 @@ struct time_row {
 	const char *name;
 	size_t at;
 };
-#define AT(m) {#m, offsetof(struct nst_tcp, m)}
+#define AT(m)                                                                  \
+	{                                                                      \
+#m, offsetof(struct nst_tcp, m)                                \
+	}
 
 static const struct time_row past[] = {
-    AT(last_used),	 AT(ts_recent_at),	AT(hs_stray),
-    AT(rexmit_start),	 AT(rto_stat.since),	AT(probe_start),
-    AT(cwnd_stamp),	 AT(ecn.opt_sent),	AT(rate.first_tx),
-    AT(rate.delivered_at), AT(pace.late_at),	AT(drs_time),
-    AT(rcv_rtt_time),	 AT(mtup.since),	AT(chrono.since),
-    AT(keep_sent),	 AT(fw2_since),		AT(last_data_sent),
-    AT(last_ack_sent),	 AT(last_data_recv),	AT(last_ack_recv),
-    AT(cork_since),	 AT(synq_overflow),	AT(conf.keep_on_at),
-    AT(rtx.since),	 AT(ack_wait.since),	AT(comp_wait.since),
-    AT(rack.when),	 AT(rtt_min.s[0].at),	AT(rtt_min.s[1].at),
+    AT(last_used),         AT(ts_recent_at),    AT(hs_stray),
+    AT(rexmit_start),      AT(rto_stat.since),  AT(probe_start),
+    AT(cwnd_stamp),        AT(ecn.opt_sent),    AT(rate.first_tx),
+    AT(rate.delivered_at), AT(pace.late_at),    AT(drs_time),
+    AT(rcv_rtt_time),      AT(mtup.since),      AT(chrono.since),
+    AT(keep_sent),         AT(fw2_since),       AT(last_data_sent),
+    AT(last_ack_sent),     AT(last_data_recv),  AT(last_ack_recv),
+    AT(cork_since),        AT(synq_overflow),   AT(conf.keep_on_at),
+    AT(rtx.since),         AT(ack_wait.since),  AT(comp_wait.since),
+    AT(rack.when),         AT(rtt_min.s[0].at), AT(rtt_min.s[1].at),
     AT(rtt_min.s[2].at),
 };
 
 static const struct time_row spans[] = {
-    AT(rtx.wait),	 AT(ack_wait.wait),  AT(comp_wait.wait),
-    AT(rto),		 AT(srtt),	     AT(mdev),
-    AT(mdev_max),	 AT(rttvar),	     AT(min_rtt),
-    AT(rack.rtt),	 AT(rto_stat.time),  AT(ato),
-    AT(rcv_rtt),	 AT(rate.interval),  AT(chrono.spent[0]),
-    AT(chrono.spent[1]), AT(chrono.spent[2]), AT(chrono.spent[3]),
-    AT(rtt_min.s[0].rtt), AT(rtt_min.s[1].rtt), AT(rtt_min.s[2].rtt),
+    AT(rtx.wait),
+    AT(ack_wait.wait),
+    AT(comp_wait.wait),
+    AT(rto),
+    AT(srtt),
+    AT(mdev),
+    AT(mdev_max),
+    AT(rttvar),
+    AT(min_rtt),
+    AT(rack.rtt),
+    AT(rto_stat.time),
+    AT(ato),
+    AT(rcv_rtt),
+    AT(rate.interval),
+    AT(chrono.spent[0]),
+    AT(chrono.spent[1]),
+    AT(chrono.spent[2]),
+    AT(chrono.spent[3]),
+    AT(rtt_min.s[0].rtt),
+    AT(rtt_min.s[1].rtt),
+    AT(rtt_min.s[2].rtt),
 };
 
 static nst_time time_at(const struct nst_tcp *tp, size_t at)
@@ -105,8 +122,7 @@ static bool buffers_ok(const struct nst_tcp *tp)
 	return tp->sk.opt.rcvbuf <= INT32_MAX &&
 	       tp->sk.opt.sndbuf <= INT32_MAX &&
 	       tp->snd_limit <= INT32_MAX - 2 * (uint32_t)UINT16_MAX &&
-	       tp->rmem.ratio && tp->rmem.clamp <= 1u << 30 &&
-	       tp->backlog >= 0;
+	       tp->rmem.ratio && tp->rmem.clamp <= 1u << 30 && tp->backlog >= 0;
 }
 
 /* ---- enumerations and counts: what indexes and shifts ---- */
@@ -243,15 +259,15 @@ static bool receiving_ok(const struct nst_tcp *tp)
 	(TCPF_SYNCED | TCPF(CLOSE) | TCPF(LISTEN) | TCPF(SYN_SENT) |           \
 	 TCPF(SYN_RCVD))
 
+#define HEARD_FIN (TCPF(CLOSE_WAIT) | TCPF(LAST_ACK) | TCPF(CLOSING))
+#define SAID_FIN                                                               \
+	(TCPF(FIN_WAIT1) | TCPF(FIN_WAIT2) | TCPF(LAST_ACK) | TCPF(CLOSING))
+
 static bool state_ok(const struct nst_tcp *tp)
 {
-	bool heard =
-	    tcp_in_states(tp, TCPF(CLOSE_WAIT) | TCPF(LAST_ACK) | TCPF(CLOSING));
-	bool said = tcp_in_states(tp, TCPF(FIN_WAIT1) | TCPF(FIN_WAIT2) |
-					  TCPF(LAST_ACK) | TCPF(CLOSING));
-
 	return tp->state <= NST_TCP_CLOSING && tcp_in_states(tp, STATES) &&
-	       (!heard || tp->fin_rcvd) && (!said || tp->fin_queued) &&
+	       (!tcp_in_states(tp, HEARD_FIN) || tp->fin_rcvd) &&
+	       (!tcp_in_states(tp, SAID_FIN) || tp->fin_queued) &&
 	       (!tp->fo.deferred || tp->state == NST_TCP_SYN_SENT) &&
 	       (!tp->fo.pending ||
 		tcp_in_states(tp, TCPF(SYN_RCVD) | TCPF(FIN_WAIT1)));
@@ -274,8 +290,8 @@ static bool flow_ok(const struct nst_tcp *tp)
 	       k->rport == tp->sk.remote.port &&
 	       k->local.family == tp->sk.local.addr.family &&
 	       k->remote.family == tp->sk.remote.addr.family &&
-	       memcmp(k->local.b, tp->sk.local.addr.b,
-		      addr_bytes(&k->local)) == 0 &&
+	       memcmp(k->local.b, tp->sk.local.addr.b, addr_bytes(&k->local)) ==
+		   0 &&
 	       memcmp(k->remote.b, tp->sk.remote.addr.b,
 		      addr_bytes(&k->remote)) == 0;
 }

@@ -163,8 +163,8 @@ static bool load_sents(struct load *l, const Cordon__NstTcp *m,
 	struct seq end = first_seq(tp);
 
 	tp->sacked_out = 0;
-	if (m->sents && (!load_records(l, m->sents, tp) ||
-			 !load_timed(l, m->sents, tp)))
+	if (m->sents &&
+	    (!load_records(l, m->sents, tp) || !load_timed(l, m->sents, tp)))
 		return false;
 	tp->sacked_out += dups;
 	if (tp->sents.n)

@@ -48,8 +48,7 @@ void tcp_rate_delivered(struct nst_tcp *tp, const struct tcp_sent *r,
 {
 	struct seq end = seq_add(r->seq, r->len);
 
-	if (!newer(tp, r, end, rs) ||
-	    tcp_before_outage(tp, r->tx.delivered_at))
+	if (!newer(tp, r, end, rs) || tcp_before_outage(tp, r->tx.delivered_at))
 		return;
 	rs->prior_delivered_at = r->tx.delivered_at;
 	rs->prior_delivered = r->tx.delivered;

@@ -114,9 +114,8 @@ void tcp_fin_wait2(struct nst_tcp *tp, nst_time wait);
 void tcp_tw_free(struct tcp_tw *tw);
 /* One with the facts and the key of *from, which holds the port (0: none); not
  * armed. NOMEM, ADDRNOTAVAIL: the flow is taken. */
-NST_MUST_CHECK enum nst_err tcp_tw_put(struct nst_stack *st,
-				       const struct tcp_tw *from,
-				       uint16_t hold_port);
+NST_MUST_CHECK enum nst_err
+tcp_tw_put(struct nst_stack *st, const struct tcp_tw *from, uint16_t hold_port);
 void tcp_tw_in(struct tcp_tw *tw, struct tcp_seg *seg);
 nst_time tcp_tw_deadline(const struct tcp_tw *tw);
 /* May a new connection from a port that its owner has bound take its place?

@@ -85,7 +85,8 @@ static void save_layer(const struct nst_stack *st, struct save_out *o)
 	copy_bytes(o, l->cookie_key, sizeof(l->cookie_key), &m->cookie_keys);
 	if (l->ctl.nfastopen_keys)
 		copy_bytes(o, l->ctl.fastopen_key,
-			   l->ctl.nfastopen_keys * sizeof(l->ctl.fastopen_key[0]),
+			   l->ctl.nfastopen_keys *
+			       sizeof(l->ctl.fastopen_key[0]),
 			   &m->fastopen_keys);
 	save_fo_cache(&l->fo, o, m);
 	save_settings(st, o, m);
@@ -100,8 +101,7 @@ static void save_cc(const struct nst_tcp *tp, struct save_out *o,
 {
 	m->cc = text(tp->cc->name);
 	if (tp->cc == &tcp_cubic)
-		m->cubic =
-		    save_object(o, &save_tcp_cubic_state, tp->cc_priv);
+		m->cubic = save_object(o, &save_tcp_cubic_state, tp->cc_priv);
 	else if (tp->cc == &tcp_bbr)
 		m->bbr = save_object(o, &save_tcp_bbr_state, tp->cc_priv);
 }
@@ -142,8 +142,8 @@ static void save_children(const struct nst_tcp *l, struct save_out *o,
 	     c = c->fo.next)
 		m->fo_children[m->n_fo_children++] = c->sk.id;
 	if (l->fo.qlen > n)
-		m->fo_resets = save_memory(o, (l->fo.qlen - n) *
-						  sizeof(*m->fo_resets));
+		m->fo_resets =
+		    save_memory(o, (l->fo.qlen - n) * sizeof(*m->fo_resets));
 	for (const struct tcp_fo_rst *r = l->fo.rsts; m->fo_resets && r;
 	     r = r->next)
 		m->fo_resets[m->n_fo_resets++] = r->at;

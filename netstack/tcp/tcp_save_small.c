@@ -150,8 +150,7 @@ static bool tw_ok(const struct nst_stack *st, const struct tcp_tw *tw)
 {
 	return tcp_saved_past(st, tw->since) &&
 	       tcp_saved_past(st, tw->ts_recent_at) &&
-	       tcp_saved_oow(st, tw->last_oow) &&
-	       tw->sub <= TCP_TW_FIN_WAIT2 &&
+	       tcp_saved_oow(st, tw->last_oow) && tw->sub <= TCP_TW_FIN_WAIT2 &&
 	       tw->rcv_wscale <= TCP_WSCALE_MAX && tw->rcv_wnd <= 1u << 30;
 }
 
@@ -184,8 +183,7 @@ static bool put_header(struct load *l, const Cordon__NstFwdReq *m,
 static bool place_fwd(struct load *l, const struct nst_fwd_req *facts,
 		      struct nst_pkt *pkt, struct nst_fwd_req **out)
 {
-	enum nst_err e =
-	    tcp_fwd_put(l->st, facts->id, pkt, &facts->in, out);
+	enum nst_err e = tcp_fwd_put(l->st, facts->id, pkt, &facts->in, out);
 
 	if (e == NST_E_INVAL)
 		return save_bad(&l->in, "pkt", "is no SYN");
@@ -220,15 +218,28 @@ bool tcp_load_fwd(struct load *l)
 
 /* ---- timers ---- */
 
+static struct tcp_req *before(const struct nst_tcp *l, struct tcp_req *r)
+{
+	return r->pprev == &l->reqs
+		   ? NULL
+		   : container_of(r->pprev, struct tcp_req, next);
+}
+
+void tcp_arm_reqs(struct nst_tcp *l)
+{
+	struct tcp_req *r = l->reqs;
+
+	while (r && r->next)
+		r = r->next;
+	for (; r; r = before(l, r))
+		wheel_arm(l->sk.st->wheel, &r->timer, tcp_req_deadline(r));
+}
+
 static void arm_node(struct demux_node *n, void *arg)
 {
 	struct nst_stack *st = arg;
 
-	if (n->kind == DEMUX_TCP_REQ) {
-		struct tcp_req *r = container_of(n, struct tcp_req, node);
-
-		wheel_arm(st->wheel, &r->timer, tcp_req_deadline(r));
-	} else if (n->kind == DEMUX_TIME_WAIT) {
+	if (n->kind == DEMUX_TIME_WAIT) {
 		struct tcp_tw *tw = container_of(n, struct tcp_tw, node);
 
 		wheel_arm(st->wheel, &tw->timer, tcp_tw_deadline(tw));

@@ -33,8 +33,7 @@ struct tcp_saved_syn *tcp_saved_syn_new(const struct nst_tcp *l,
 	if (!l->conf.save_syn || seg->pkt->off < ip ||
 	    seg->pkt->len < seg->hdr_bytes)
 		return NULL;
-	return tcp_saved_syn_load(l->sk.st, nst_pkt_data(seg->pkt) - ip,
-				  bytes);
+	return tcp_saved_syn_load(l->sk.st, nst_pkt_data(seg->pkt) - ip, bytes);
 }
 
 void tcp_saved_syn_free(struct nst_stack *st, struct tcp_saved_syn *s)

@@ -36,7 +36,8 @@ void tcp_save_nodes(const struct nst_stack *st, struct save_out *o);
 NST_MUST_CHECK bool tcp_load_req(struct load *l);
 NST_MUST_CHECK bool tcp_load_tw(struct load *l);
 NST_MUST_CHECK bool tcp_load_fwd(struct load *l);
-void tcp_arm_nodes(struct nst_stack *st);
+void tcp_arm_reqs(struct nst_tcp *l);     /* a listener's */
+void tcp_arm_nodes(struct nst_stack *st); /* all others */
 
 /* ---- tcp_load_check.c ---- */
 /* Of a fresh endpoint whose record was read: false, and a reason, if no history

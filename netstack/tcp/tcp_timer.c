@@ -117,6 +117,8 @@ void tcp_timers_init(struct nst_tcp *tp)
 	for (int i = 0; i < TCP_T_COUNT; i++) {
 		tp->timer[i].kind = (uint8_t)i;
 		tp->timer[i].w.fn = timer_fn;
+		tp->timer[i].w.turn =
+		    (uint32_t)tp->sk.id * TCP_T_COUNT + (uint32_t)i;
 	}
 }
 

@@ -3,8 +3,9 @@
  * A netstack that is saved, freed and made anew of its image, at any moment
  * between two calls into it. What a test holds of the old one is void
  * afterwards: sockets are found again by their ids (nst_sock_id), `user`
- * pointers are as they were. Memory of the old stack is the caller's allocator's
- * to poison. Anything that goes wrong ends the process with the reason.
+ * pointers are as they were. Memory of the old stack is the caller's
+ * allocator's to poison. Anything that goes wrong ends the process with the
+ * reason.
  */
 #ifndef TESTS_LIB_REBORN_H
 #define TESTS_LIB_REBORN_H
@@ -32,7 +33,7 @@ struct reborn {
 	void *ctx;
 	nst_time outage;
 	bool clone;
-	bool twice;  /* the new stack must save to the same image */
+	bool twice;   /* the new stack must save to the same image */
 	size_t bytes; /* out: of the image */
 };
 

@@ -6,6 +6,26 @@
 
 #include "netstack/ip/wire.h"
 
+static uint64_t mix(uint64_t h, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+
+	while (n--)
+		h = (h ^ *p++) * 0x100000001b3ull;
+	return h;
+}
+
+static void trace(struct wire *w, const struct nst_pkt *pkt)
+{
+	uint8_t bytes[W_MTU];
+	uint32_t n = nst_pkt_bytes(pkt);
+
+	n = n < sizeof(bytes) ? n : sizeof(bytes);
+	nst_pkt_copy(pkt, 0, bytes, n);
+	w->trace = mix(w->trace, &w->now, sizeof(w->now));
+	w->trace = mix(w->trace, bytes, n);
+}
+
 static void transmit(void *link, struct nst_pkt *pkt)
 {
 	struct wire *w = link;
@@ -16,6 +36,7 @@ static void transmit(void *link, struct nst_pkt *pkt)
 	}
 	pkt->next = NULL;
 	pkt->when = w->now;
+	trace(w, pkt);
 	*w->out_tail = pkt;
 	w->out_tail = &pkt->next;
 	w->nout++;
@@ -34,6 +55,7 @@ void w_init(struct wire *w)
 	uint32_t ifindex;
 
 	memset(w, 0, sizeof(*w));
+	w->reborn_at = getenv("NST_REBORN") ? -2 : -1;
 	testenv_init(&w->te, testenv_seed(7));
 	w->now = 1000 * NST_SEC;
 	w->out_tail = &w->out;
@@ -54,10 +76,68 @@ void w_fini(struct wire *w)
 		     testenv_leaks(&w->te));
 }
 
+void w_reborn_with(struct wire *w, struct reborn *how)
+{
+	struct reborn_nic nic = {"eth0", &ops, w};
+	uint64_t tp = w->tp ? nst_sock_id(nst_tcp_sock(w->tp)) : 0;
+	uint64_t lis = w->lis ? nst_sock_id(nst_tcp_sock(w->lis)) : 0;
+	uint64_t rng = w->te.rng;
+
+	how->env = &w->te.env;
+	how->nics = &nic;
+	how->nnics = 1;
+	how->twice = !how->outage && !how->clone;
+	stack_reborn(&w->st, how);
+	w->te.rng = rng; /* what comes is as if nothing had been */
+	if (tp)
+		w->tp = nst_sock_tcp(reborn_sock(w->st, tp));
+	if (lis)
+		w->lis = nst_sock_tcp(reborn_sock(w->st, lis));
+}
+
+void w_reborn(struct wire *w)
+{
+	struct reborn how = {.forwarder = &w->forwarder};
+
+	w_reborn_with(w, &how);
+}
+
+static uint64_t run(void (*s)(struct wire *w), int64_t at, int64_t *events)
+{
+	struct wire w;
+	uint64_t trace_;
+
+	w_init(&w);
+	w.reborn_at = at;
+	s(&w);
+	trace_ = w.trace;
+	*events = w.events;
+	w_fini(&w);
+	return trace_;
+}
+
+void w_scenario(void (*s)(struct wire *w))
+{
+	int64_t n, ignored; /* timers that were early are events, too */
+	uint64_t was = run(s, -1, &n);
+
+	for (int64_t i = -2; i < n; i++) {
+		if (i == -1)
+			continue;
+		cr_assert_eq(run(s, i, &ignored), was,
+			     "other packets when reborn after event %ld of %ld",
+			     (long)i, (long)n);
+	}
+}
+
 void w_check(struct wire *w)
 {
+	int64_t event = w->events++;
+
 	if (w->unchecked)
 		return;
+	if (w->reborn_at == -2 || w->reborn_at == event)
+		w_reborn(w);
 	cr_assert(tcp_layer_check(w->st), "invariants of TCP");
 	cr_assert(nst_stack_check(w->st), "invariants of the stack");
 }

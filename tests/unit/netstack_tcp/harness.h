@@ -14,6 +14,7 @@
 #include <criterion/criterion.h>
 
 #include "netstack/tcp/tcp_priv.h"
+#include "tests/lib/reborn.h"
 #include "tests/unit/testenv.h"
 
 #define W_IF 2
@@ -71,11 +72,22 @@ struct wire {
 	uint32_t nout;
 	bool unchecked;  /* the invariants cost too much with many objects */
 	uint32_t others; /* packets that were not TCP */
+	/* Events so far; after which of them the stack is reborn (-1: none,
+	 * -2: each); of all packets that left, and when. */
+	int64_t events, reborn_at;
+	uint64_t trace;
+	struct nst_forwarder forwarder;
 };
 
 void w_init(struct wire *w);
 void w_fini(struct wire *w); /* frees, asserts that nothing leaked */
 void w_check(struct wire *w);
+/* The stack is saved, freed and made anew; tp and lis are found again. */
+void w_reborn(struct wire *w);
+void w_reborn_with(struct wire *w, struct reborn *how);
+/* Runs a scenario undisturbed, then reborn after each of its events in turn,
+ * then after every one: the same packets must leave at the same times. */
+void w_scenario(void (*s)(struct wire *w));
 /* Lets time pass, running every timer when it is due. */
 void w_to(struct wire *w, nst_time t);
 void w_after(struct wire *w, nst_time dt);
