@@ -12,6 +12,7 @@
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
 #include "sentry/image/cli.h"
+#include "sentry/upgrade/cli.h"
 
 static const char usage_text[] =
     "Usage: cordon run [OPTIONS] [--] PROGRAM [ARGUMENTS]\n"
@@ -21,6 +22,7 @@ static const char usage_text[] =
     "       cordon save [--pause] [--clone] ID FILE\n"
     "       cordon save --in-place ID\n"
     "       cordon image show|check|diff FILE...\n"
+    "       cordon upgrade [--binary PATH] ID\n"
     "       cordon bridge [OPTIONS] TAP[@NETNS] TAP[@NETNS]\n"
     "       cordon --help | --version\n"
     "Runs an unmodified program with a TCP/IP stack of its own.\n";
@@ -71,6 +73,8 @@ static const struct {
     {"ps", cordon_ps},
     {"resume", cordon_resume},
     {"save", cordon_save},
+    {"upgrade", cordon_upgrade},
+    {"upgrade-probe", cordon_upgrade_probe}, /* sentry/upgrade asks */
 };
 
 static int command(int argc, char **argv, int *term_signal)
@@ -79,6 +83,8 @@ static int command(int argc, char **argv, int *term_signal)
 
 	if (!strcmp(word, "run"))
 		return cordon_run(argc - 2, argv + 2, term_signal);
+	if (!strcmp(word, "upgrade-run"))
+		return cordon_upgrade_run(argc - 2, argv + 2, term_signal);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (!strcmp(word, commands[i].word))
 			return commands[i].run(argc - 2, argv + 2);

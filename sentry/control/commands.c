@@ -14,6 +14,7 @@
 #include "sentry/launch/launch.h"
 #include "sentry/save/command.h"
 #include "sentry/sock/sock.h"
+#include "sentry/upgrade/run_upgrade.h"
 
 static void add(struct json_object *o, const char *name,
 		struct json_object *value)
@@ -149,6 +150,7 @@ const struct control_command control_commands[] = {
     {"pause", run_pause},
     {"resume", run_resume},
     {"save", image_run_save},
+    {"upgrade", upgrade_run},
     {"save-in-place", save_run_in_place},
     {NULL, NULL},
 };

@@ -27,6 +27,16 @@ void control_stop(struct sandbox *sb);
 /* Removes the name. */
 void control_free(struct sandbox *sb);
 
+/*
+ * For an upgrade: what there is goes on in another process that has the same
+ * descriptors. each_fd: listener and clients; adopt: instead of control_open,
+ * takes them. -ENOMEM.
+ */
+void control_each_fd(struct sandbox *sb, void (*fn)(void *arg, int *fd),
+		     void *arg);
+int control_adopt(struct sandbox *sb, const struct control_place *place,
+		  int listen_fd, const int *clients, size_t n);
+
 /* "" and NULL and -1 without a socket. */
 const char *control_id(const struct sandbox *sb);
 const struct control_place *control_place(const struct sandbox *sb);

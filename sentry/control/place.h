@@ -32,7 +32,7 @@ struct control_dir {
 	char path[CONTROL_DIR_BYTES];
 };
 
-/* A claimed name. */
+/* A claimed name. S */
 struct control_place {
 	char dir[CONTROL_DIR_BYTES];
 	char id[VALUE_ID_BYTES];

@@ -346,6 +346,33 @@ void control_free(struct sandbox *sb)
 	sb->control = NULL;
 }
 
+void control_each_fd(struct sandbox *sb, void (*fn)(void *arg, int *fd),
+		     void *arg)
+{
+	struct control *ct = sb->control;
+
+	if (!ct)
+		return;
+	fn(arg, &ct->listen_fd);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		fn(arg, &ct->clients[i].fd);
+}
+
+int control_adopt(struct sandbox *sb, const struct control_place *place,
+		  int listen_fd, const int *clients, size_t n)
+{
+	struct control *ct = control_alloc(sb);
+
+	if (!ct)
+		return -ENOMEM;
+	ct->place = *place;
+	ct->listen_fd = listen_fd;
+	for (size_t i = 0; i < n && i < CLIENTS_MAX; i++)
+		ct->clients[i] = (struct client){clients[i], patience(ct)};
+	sb->control = ct;
+	return 0;
+}
+
 const char *control_id(const struct sandbox *sb)
 {
 	return sb->control ? sb->control->place.id : "";

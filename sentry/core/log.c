@@ -51,13 +51,23 @@ void log_trace(const char *fmt, ...)
 	put_line(trace_fd, line, n);
 }
 
-int log_open(const char *path)
+static int open_trace(const char *path, int flags)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
-		      0600);
+	int fd =
+	    open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0600);
 
 	if (fd < 0)
 		return -errno;
 	trace_fd = fd;
 	return 0;
+}
+
+int log_open(const char *path)
+{
+	return open_trace(path, O_TRUNC);
+}
+
+int log_continue(const char *path)
+{
+	return open_trace(path, 0);
 }

@@ -15,5 +15,7 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Redirects log_trace; -errno. */
 int log_open(const char *path);
+/* The same, behind what is in the file. */
+int log_continue(const char *path);
 
 #endif

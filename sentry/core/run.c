@@ -7,12 +7,15 @@
 #include "sentry/core/run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "sentry/control/control.h"
 #include "sentry/core/errmap.h"
@@ -27,11 +30,15 @@
 #include "sentry/save/save.h"
 #include "sentry/sock/sock.h"
 #include "sentry/trap/trap.h"
+#include "sentry/upgrade/upgrade.h"
 
 struct run {
 	struct options opt;
 	struct sandbox sb;
 	struct guest *guest;
+	int argc; /* the words behind "run" */
+	char **argv;
+	uint64_t upgrades; /* so far */
 	pthread_t loop_thread;
 	bool loop_started, trapper_started, backing_ready;
 };
@@ -267,6 +274,8 @@ static int start_threads(struct run *r)
 	if (r->loop_started)
 		rc = saves_start(&r->sb);
 	if (!rc && r->loop_started)
+		rc = upgrade_open(&r->sb, r->argc, r->argv, r->upgrades);
+	if (!rc && r->loop_started)
 		rc = control_start(&r->sb);
 	if (rc)
 		log_error("cannot start threads: %s", strerror(-rc));
@@ -295,7 +304,9 @@ static void take_apart(struct run *r)
 {
 	struct sandbox *sb = &r->sb;
 
+	upgrade_close(sb);
 	control_stop(sb);
+	upgrade_free(sb);
 	saves_stop(sb);
 	if (r->loop_started) {
 		loop_stop(sb->loop);
@@ -321,6 +332,26 @@ static void take_apart(struct run *r)
 	saves_free(sb);
 }
 
+static int wait_for_guest(struct run *r, int *term_signal)
+{
+	int code = launch_wait(r->guest, on_child_exit, &r->sb, term_signal);
+
+	upgrade_close(&r->sb);
+	launch_kill_rest(r->guest);
+	linger(&r->sb, launch_signal_pending, r->guest);
+	return code;
+}
+
+static void clean_up(struct run *r)
+{
+	take_apart(r);
+	/* While the watcher is there to do it if we are killed. */
+	control_free(&r->sb);
+	if (r->guest)
+		launch_fini(r->guest);
+	sandbox_fini(&r->sb);
+}
+
 static int run_guest(struct run *r, int *term_signal)
 {
 	if (control_open(&r->sb) || launch_guest(&r->sb, &r->guest))
@@ -329,10 +360,111 @@ static int run_guest(struct run *r, int *term_signal)
 	if (build(r) || launch_attach(r->guest) || start_threads(r) ||
 	    launch_go(r->guest))
 		return EXIT_CORDON_FAILED;
-	int code = launch_wait(r->guest, on_child_exit, &r->sb, term_signal);
-	launch_kill_rest(r->guest);
-	linger(&r->sb, launch_signal_pending, r->guest);
+	return wait_for_guest(r, term_signal);
+}
+
+/* ---- after an upgrade ---- */
+
+/* What is not the image's: this process, its log. */
+static void take_over_process(struct run *r)
+{
+	prctl(PR_SET_NAME, "cordon");
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	if (r->opt.log_path)
+		(void)log_continue(r->opt.log_path);
+}
+
+static int take_over(struct run *r, int image, struct upgrade_hand *hand,
+		     char *why)
+{
+	int rc = upgrade_load(&r->sb, image, hand, why);
+
+	close(image);
+	if (!rc)
+		rc = upgrade_take_fds(&r->sb, why);
+	if (rc)
+		return rc;
+	r->guest = r->sb.guest;
+	r->backing_ready = true;
+	r->upgrades = hand->count;
+	rc = start_loop(r);
+	if (!rc)
+		rc = upgrade_start(&r->sb, hand);
+	if (!rc)
+		rc = start_threads(r);
+	if (rc)
+		snprintf(why, UPGRADE_WHY, "%s", strerror(-rc));
+	return rc;
+}
+
+/* The guest's death is the watcher's work, when we are gone. */
+static int go_on(struct run *r, int image, int *term_signal)
+{
+	struct upgrade_hand hand;
+	char why[UPGRADE_WHY];
+
+	take_over_process(r);
+	sandbox_init(&r->sb, &r->opt);
+	if (take_over(r, image, &hand, why)) {
+		upgrade_lost(&hand, why);
+		_exit(EXIT_CORDON_FAILED);
+	}
+	upgrade_done(&r->sb, &hand);
+	int code = wait_for_guest(r, term_signal);
+	clean_up(r);
 	return code;
+}
+
+static int image_number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return *text && !*end && n > STDERR_FILENO && n < INT_MAX ? (int)n : -1;
+}
+
+static int parse_handed(int argc, char **argv, struct run *r)
+{
+	int image = argc > 1 ? image_number(argv[0]) : -1;
+
+	if (image < 0) {
+		log_error("this command is for cordon itself");
+		return -EINVAL;
+	}
+	r->argc = argc - 1;
+	r->argv = argv + 1;
+	return options_parse(r->argc, r->argv, &r->opt) ? -EINVAL : image;
+}
+
+int cordon_upgrade_run(int argc, char **argv, int *term_signal)
+{
+	static struct run r;
+	int image = parse_handed(argc, argv, &r), code = EXIT_CORDON_FAILED;
+
+	*term_signal = 0;
+	if (image >= 0)
+		code = go_on(&r, image, term_signal);
+	options_fini(&r.opt);
+	return code;
+}
+
+int cordon_upgrade_probe(int argc, char **argv)
+{
+	static struct run r;
+	struct upgrade_hand hand;
+	char why[UPGRADE_WHY];
+	int image = parse_handed(argc, argv, &r);
+
+	if (image < 0)
+		return EXIT_CORDON_FAILED;
+	sandbox_init(&r.sb, &r.opt);
+	if (!upgrade_load(&r.sb, image, &hand, why)) {
+		upgrade_probe_ok();
+		return 0;
+	}
+	log_error("%s", why);
+	return EXIT_CORDON_FAILED;
 }
 
 static int run_parsed(struct run *r, int *term_signal)
@@ -348,12 +480,7 @@ static int run_parsed(struct run *r, int *term_signal)
 	}
 	sandbox_init(&r->sb, &r->opt);
 	int code = run_guest(r, term_signal);
-	take_apart(r);
-	/* While the watcher is there to do it if we are killed. */
-	control_free(&r->sb);
-	if (r->guest)
-		launch_fini(r->guest);
-	sandbox_fini(&r->sb);
+	clean_up(r);
 	return code;
 }
 
@@ -363,6 +490,8 @@ int cordon_run(int argc, char **argv, int *term_signal)
 	int code = 0;
 
 	*term_signal = 0;
+	r.argc = argc;
+	r.argv = argv;
 	if (options_parse(argc, argv, &r.opt))
 		code = EXIT_CORDON_FAILED;
 	else if (r.opt.help)

@@ -17,4 +17,12 @@
  */
 int cordon_run(int argc, char **argv, int *term_signal);
 
+/*
+ * What an upgrade runs (sentry/upgrade): argv[0] is the number of a descriptor,
+ * the rest the words behind "run". Run goes on with the sandbox of the image
+ * there; probe tells on stdout, and by 0, whether it could. Otherwise as above.
+ */
+int cordon_upgrade_run(int argc, char **argv, int *term_signal);
+int cordon_upgrade_probe(int argc, char **argv);
+
 #endif

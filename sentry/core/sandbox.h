@@ -25,40 +25,45 @@ struct capture;
 struct control;
 struct guest;
 struct saves;
+struct upgrade;
 
 struct sandbox {
-	pthread_mutex_t lock;
-	const struct options *opt;
-	struct nst_env env;
-	struct nst_stack *stack; /* the guest's netstack */
-	uint32_t ifindex;        /* its eth0; 0 with --net none */
-	struct gateway *gw;      /* NULL unless --net nat */
-	struct link *link;       /* carries eth0; NULL with --net none */
-	struct capture *cap;     /* NULL unless --pcap */
-	struct loop *loop;
-	struct trapper *trapper;
-	struct sock_table *socks;
-	struct control *control; /* its name and control socket, or NULL */
-	struct guest *guest;     /* the launcher's record of it, or NULL */
-	struct ep_owner *dirty, **dirty_tail;
-	_Atomic nst_time behind;     /* the stack's clock, of CLOCK_MONOTONIC */
-	_Atomic nst_time stopped_at; /* it stands still here; 0: it runs */
-	bool settling;
-	bool unsettled; /* the last settle gave up before it was quiet */
-	bool poison;    /* freed netstack memory is overwritten */
+	pthread_mutex_t lock;      /* R */
+	const struct options *opt; /* R */
+	struct nst_env env;        /* R */
+	struct nst_stack *stack;   /* R the guest's netstack */
+	uint32_t ifindex;          /* S its eth0; 0 with --net none */
+	struct gateway *gw;        /* R NULL unless --net nat */
+	struct link *link;         /* R carries eth0; NULL with --net none */
+	struct capture *cap;       /* R NULL unless --pcap */
+	struct loop *loop;         /* R */
+	struct trapper *trapper;   /* R */
+	struct sock_table *socks;  /* R */
+	struct control *control;   /* R its name and control socket, or NULL */
+	struct guest *guest;       /* R the launcher's record of it, or NULL */
+	struct upgrade *upgrade;   /* R how it becomes another process's */
+	struct ep_owner *dirty, **dirty_tail; /* D */
+	_Atomic nst_time behind; /* S the stack's clock, of CLOCK_MONOTONIC */
+	_Atomic nst_time stopped_at; /* D it stands still here; 0: it runs */
+	bool settling;               /* D */
+	bool unsettled; /* D the last settle gave up before it was quiet */
+	bool holding;   /* D nothing is taken from guests: it shall get quiet */
+	bool poison;    /* R freed netstack memory is overwritten */
 	/* sandbox_unlock calls it, settled, after each event (a settle that
-	 * did something), or NULL. Under the lock; see sentry/save. */
+	 * did something), or NULL. Under the lock; see sentry/save. R */
 	void (*autosave)(struct sandbox *sb);
-	/* Saves and restores now; -errno. Under the lock, as above. */
+
+	/* Saves and restores now; -errno. Under the lock, as above. R */
 	int (*save)(struct sandbox *sb);
-	struct saves *saves; /* what was saved and restored in place, or NULL */
-	int fds_max;         /* lasting descriptors are below (fds.h); 0: any */
-	int notify_fd;       /* seccomp listener */
-	int guest_diag_fd;   /* UNIX_DIAG in the guest's namespace, or -1 */
-	int guest_pid;       /* first guest process */
-	uint64_t magic;      /* shared with filter and shim: abi.h */
-	char dir[64];        /* private 0700 directory for socket names */
-	int dir_fd;
+
+	struct saves *saves; /* D what was saved and restored in place */
+	int fds_max;       /* S lasting descriptors are below (fds.h); 0: any */
+	int notify_fd;     /* S seccomp listener */
+	int guest_diag_fd; /* S UNIX_DIAG in the guest's namespace, or -1 */
+	int guest_pid;     /* S first guest process */
+	uint64_t magic;    /* S shared with filter and shim: abi.h */
+	char dir[64];      /* S private 0700 directory for socket names */
+	int dir_fd;        /* S */
 };
 
 /* Empty: no stack, no loop, no directory. Copies nothing, borrows opt. */

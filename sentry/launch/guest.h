@@ -8,19 +8,26 @@
 #include "sentry/launch/launch_priv.h"
 
 struct guest {
-	struct sandbox *sb;
-	struct launch_plan plan;
-	pid_t watcher; /* our child; 0: none */
-	int pidfd;     /* of the guest's first process, or -1 */
-	int sigfd;     /* every signal of ours, or -1 */
-	bool exited;
-	bool watcher_dead;
-	pthread_mutex_t freeze_lock; /* of the next two and the channel */
-	int freeze_seq;
-	bool paused;  /* atomic to read */
-	int status;   /* wait status, once exited */
-	bool stopped; /* we stopped with it and have not seen it continue */
+	struct sandbox *sb;          /* R */
+	struct launch_plan plan;     /* R of it, channels go on */
+	pid_t watcher;               /* S our child; 0: none */
+	int pidfd;                   /* S of the guest's first process, or -1 */
+	int sigfd;                   /* S every signal of ours, or -1 */
+	bool exited;                 /* S */
+	bool watcher_dead;           /* S */
+	pthread_mutex_t freeze_lock; /* R of the next two and the channel */
+	int freeze_seq;              /* S */
+	bool paused;                 /* S atomic to read */
+	int status;                  /* S wait status, once exited */
+	bool stopped; /* S we stopped with it and have not seen it continue */
+	int ask_fd;   /* R launch_listen's, or -1 */
+	void (*asked)(void *arg); /* R */
+	void *ask_arg;            /* R */
 };
+
+/* A record of a guest that runs already, of another process of ours: the
+ * caller fills it in. Sets sb->guest. NULL: no memory. */
+struct guest *guest_adopt(struct sandbox *sb);
 
 /* Prints why the guest could not be started, if it said so. */
 void guest_explain(struct guest *g);

@@ -113,12 +113,24 @@ static struct guest *guest_alloc(struct sandbox *sb)
 	if (!g)
 		return NULL;
 	g->sb = sb;
-	g->pidfd = g->sigfd = -1;
+	g->pidfd = g->sigfd = g->ask_fd = -1;
 	g->plan.boot[0] = g->plan.boot[1] = -1;
 	g->plan.ctl[0] = g->plan.ctl[1] = -1;
 	g->plan.freeze[0] = g->plan.freeze[1] = -1;
 	g->plan.sentry_pidfd = -1;
 	pthread_mutex_init(&g->freeze_lock, NULL);
+	return g;
+}
+
+struct guest *guest_adopt(struct sandbox *sb)
+{
+	struct guest *g = guest_alloc(sb);
+
+	if (!g)
+		return NULL;
+	g->plan.opt = sb->opt;
+	g->plan.dir = sb->dir;
+	sb->guest = g;
 	return g;
 }
 

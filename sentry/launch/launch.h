@@ -39,6 +39,8 @@ int launch_go(struct guest *g);
  */
 int launch_wait(struct guest *g, void (*on_child_exit)(void *arg), void *arg,
 		int *term_signal);
+/* While launch_wait waits, calls fn when fd is readable; fd -1: no more. */
+void launch_listen(struct guest *g, int fd, void (*fn)(void *arg), void *arg);
 /* Kills what is left of the guest (its daemons) and waits until it is gone. */
 void launch_kill_rest(struct guest *g);
 /*

@@ -98,16 +98,24 @@ static int exit_code(const struct guest *g, int *term_signal)
 	return 128 + *term_signal;
 }
 
+void launch_listen(struct guest *g, int fd, void (*fn)(void *arg), void *arg)
+{
+	g->ask_fd = fd;
+	g->asked = fn;
+	g->ask_arg = arg;
+}
+
 int launch_wait(struct guest *g, void (*on_child_exit)(void *arg), void *arg,
 		int *term_signal)
 {
-	struct pollfd p[2] = {{.fd = g->plan.ctl[0], .events = POLLIN},
-			      {.fd = g->sigfd, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = g->plan.ctl[0], .events = POLLIN},
+			      {.fd = g->sigfd, .events = POLLIN},
+			      {.fd = g->ask_fd, .events = POLLIN}};
 
 	while (!g->exited) {
 		bool child = false;
 
-		if (poll(p, 2, -1) < 0)
+		if (poll(p, 3, -1) < 0)
 			continue;
 		if (p[1].revents)
 			on_signals(g);
@@ -116,6 +124,8 @@ int launch_wait(struct guest *g, void (*on_child_exit)(void *arg), void *arg,
 				;
 		if (child)
 			on_child_exit(arg);
+		if (p[2].revents && !g->exited)
+			g->asked(g->ask_arg);
 	}
 	guest_explain(g);
 	on_signals(g);

@@ -180,6 +180,13 @@ void datagram_pump(struct sock *s)
 
 /* ---- guest → endpoint ---- */
 
+/* For events; calls of the guest's act on what it sent before, always. */
+static void drain_unless_held(struct sock *s)
+{
+	if (!s->sb->holding)
+		datagram_drain_guest(s);
+}
+
 static void on_poll(void *arg, const struct loop_event *ev)
 {
 	struct sock *s = arg;
@@ -188,7 +195,7 @@ static void on_poll(void *arg, const struct loop_event *ev)
 		s->poll_op = NULL;
 	if (s->dead)
 		return;
-	datagram_drain_guest(s);
+	drain_unless_held(s);
 	datagram_pump(s);
 	if (s->parked)
 		trap_kick(s);
@@ -313,7 +320,7 @@ void datagram_events(struct ep_owner *o, uint32_t events)
 	if (s->dead)
 		return;
 	if (events & (NST_EV_OUT | NST_EV_ERR))
-		datagram_drain_guest(s);
+		drain_unless_held(s);
 	if (events & NST_EV_ERR) {
 		e = nst_sock_error(nst_dgram_sock(s->dgram), true);
 		if (e != NST_OK)

@@ -187,7 +187,7 @@ static int pump_in_once(struct sock *s, nst_time now)
 }
 
 /* Returns false when s was closed. */
-static bool pump_in(struct sock *s)
+static bool pump_in_now(struct sock *s)
 {
 	nst_time now = sandbox_now(s->sb);
 	int more = 1;
@@ -203,6 +203,15 @@ static bool pump_in(struct sock *s)
 		owner_mark(s->sb, &s->owner, NST_EV_OUT);
 	}
 	return more >= 0;
+}
+
+/* For events; calls of the guest's act on what it wrote before, always. */
+static bool pump_in(struct sock *s)
+{
+	if (!s->sb->holding)
+		return pump_in_now(s);
+	s->pipe.want_space = true;
+	return true;
 }
 
 /* ---- netstack → guest ---- */
@@ -303,7 +312,7 @@ void stream_pump(struct sock *s)
 void stream_drain_guest(struct sock *s)
 {
 	if (s->state == SOCK_CONNECTED && s->send_fd >= 0)
-		(void)pump_in(s);
+		(void)pump_in_now(s);
 }
 
 /* ---- events ---- */

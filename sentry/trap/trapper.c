@@ -234,7 +234,8 @@ bool trapper_quiet(struct sandbox *sb)
 		trap_run_ready(sb);
 		sandbox_lock(sb);
 		sandbox_settle(sb);
-		quiet = !sb->trapper->ready && !sock_jobs_waiting(sb);
+		quiet = !sb->trapper->ready && !sock_jobs_waiting(sb) &&
+			!sb->dirty && !sb->unsettled;
 		sandbox_unlock(sb);
 		if (quiet)
 			return true;
