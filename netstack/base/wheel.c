@@ -168,6 +168,71 @@ static void cascade(struct wheel *w, unsigned i)
 	}
 }
 
+static bool before(const struct wheel_timer *a, const struct wheel_timer *b)
+{
+	if (a->deadline != b->deadline)
+		return a->deadline < b->deadline;
+	return a->turn < b->turn;
+}
+
+/* Two sorted chains become one; of equals, those of a are first. */
+static struct wheel_timer *merge(struct wheel_timer *a, struct wheel_timer *b)
+{
+	struct wheel_timer *head = NULL, **at = &head;
+
+	while (a && b) {
+		struct wheel_timer **from = before(b, a) ? &b : &a;
+
+		*at = *from;
+		at = &(*at)->next;
+		*from = *at;
+	}
+	*at = a ? a : b;
+	return head;
+}
+
+/* Sorts a chain, whose pprev mean nothing afterwards. bin[k] has 2^k. */
+static struct wheel_timer *sort(struct wheel_timer *t)
+{
+	struct wheel_timer *bin[64] = {0}, *all = NULL, *next;
+	unsigned k;
+
+	for (; t; t = next) {
+		next = t->next;
+		t->next = NULL;
+		for (k = 0; bin[k]; k++) {
+			t = merge(bin[k], t);
+			bin[k] = NULL;
+		}
+		bin[k] = t;
+	}
+	for (k = 0; k < 64; k++)
+		all = merge(bin[k], all);
+	return all;
+}
+
+static bool is_sorted(const struct wheel_timer *t)
+{
+	for (; t && t->next; t = t->next)
+		if (before(t->next, t))
+			return false;
+	return true;
+}
+
+static void sort_fire(struct wheel *w)
+{
+	struct wheel_timer *t = w->slot[SLOT_FIRE].head, *next;
+
+	if (is_sorted(t))
+		return;
+	t = sort(t);
+	slot_init(&w->slot[SLOT_FIRE]);
+	for (; t; t = next) {
+		next = t->next;
+		link_timer(w, t, SLOT_FIRE);
+	}
+}
+
 /* Fires what is due in a level-0 slot; the rest stays. */
 static void fire(struct wheel *w, unsigned i, nst_time now)
 {
@@ -179,6 +244,7 @@ static void fire(struct wheel *w, unsigned i, nst_time now)
 		next = t->next;
 		link_timer(w, t, t->deadline <= now ? SLOT_FIRE : i);
 	}
+	sort_fire(w);
 	while ((t = w->slot[SLOT_FIRE].head)) {
 		unlink_timer(w, t);
 		t->fn(t, now);

@@ -22,6 +22,9 @@ struct wheel_timer {
 	struct wheel_timer *next, **pprev; /* pprev NULL: not armed */
 	nst_time deadline;
 	void (*fn)(struct wheel_timer *t, nst_time now);
+	/* Of timers of the same moment, the smaller one is first: what order
+	 * they were armed in is no fact that a saved stack has. */
+	uint32_t turn;
 	uint16_t slot; /* where it is linked, for O(1) occupancy bits */
 };
 
@@ -35,7 +38,7 @@ static inline bool wheel_armed(const struct wheel_timer *t)
 void wheel_arm(struct wheel *w, struct wheel_timer *t, nst_time deadline);
 void wheel_stop(struct wheel *w, struct wheel_timer *t);
 nst_time wheel_next(const struct wheel *w);
-/* Fires all that is due, in deadline order up to tick granularity; timers
+/* Fires all that is due, in the order of deadlines, then of turns; timers
  * armed by handlers with a past deadline fire in the next call. */
 void wheel_run(struct wheel *w, nst_time now);
 

@@ -354,7 +354,7 @@ enum nst_err tcp_req_put(struct nst_tcp *l, const struct tcp_req *from,
 		nst_release(st->env, r, sizeof(*r));
 		return e;
 	}
-	r->timer.turn = (uint32_t)r->node.hash;
+	r->timer.turn = r->iss.v;
 	link_req(r, l);
 	*out = r;
 	return NST_OK;

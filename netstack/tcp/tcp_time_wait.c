@@ -75,7 +75,7 @@ enum nst_err tcp_tw_put(struct nst_stack *st, const struct tcp_tw *from,
 		e = ports_hold_load(st->ports, &tw->hold, hold_port);
 	if (e == NST_OK)
 		e = demux_insert(st->demux, &tw->node);
-	tw->timer.turn = (uint32_t)tw->node.hash;
+	tw->timer.turn = tw->snd_nxt.v;
 	if (e != NST_OK)
 		tcp_tw_free(tw);
 	return e;
@@ -135,7 +135,7 @@ static void become(struct nst_tcp *tp, uint8_t sub, nst_time wait)
 		tcp_tw_free(tw);
 		return;
 	}
-	tw->timer.turn = (uint32_t)tw->node.hash;
+	tw->timer.turn = tw->snd_nxt.v;
 	wheel_arm(st->wheel, &tw->timer, tcp_tw_deadline(tw));
 	TCP_COUNT(st, TW);
 }
