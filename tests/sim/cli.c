@@ -41,7 +41,8 @@ void cli_usage(FILE *f)
 	    "once\n"
 	    "with stacks saved, freed and loaded: the same packets, or it "
 	    "fails.\n"
-	    "WHEN: every (event of a host), N (each N events), random\n",
+	    "WHEN: every (event of a host), N (each N events), random; with\n"
+	    "--saves N only the first N of them.\n",
 	    f);
 }
 

@@ -88,6 +88,7 @@ static bool run_same(const struct sim_conf *c, const char *again, bool talk)
 /* What `sim seed` and `sim seeds` take besides numbers. */
 struct seed_options {
 	const char *trace, *save;
+	uint64_t saves;
 	uint64_t jobs;
 	bool talk;
 };
@@ -107,6 +108,7 @@ static bool run_seed(uint64_t seed, const struct seed_options *o)
 		 o->save ? o->save : "");
 	if (o->save) {
 		cli_save(o->save, &c.save);
+		c.save_most = o->saves;
 		ok = run_same(&c, again, o->talk);
 	} else {
 		ok = run(&c, again, o->talk);
@@ -127,6 +129,8 @@ static bool seed_options(struct seed_options *o, int argc, char **argv)
 		else if (!strcmp(argv[i], "--save") &&
 			 cli_save(argv[i + 1], &n))
 			o->save = argv[i + 1];
+		else if (!strcmp(argv[i], "--saves"))
+			o->saves = strtoull(argv[i + 1], NULL, 10);
 		else if (!strcmp(argv[i], "-j"))
 			o->jobs = strtoull(argv[i + 1], NULL, 10);
 		else

@@ -54,20 +54,41 @@ static void expect_found(struct sim_end *e)
 			 e->flow->i, e->side);
 }
 
+static uint32_t le32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	       (uint32_t)p[3] << 24;
+}
+
+/* Of the records, in whatever order: that of hash tables is no fact. */
+static uint64_t sum_of(const struct reborn_image *image)
+{
+	const uint8_t *p = image->p, *end = p + image->bytes;
+	uint64_t sum = 0;
+
+	while (end - p >= 8) {
+		size_t n = 8 + le32(p + 4);
+		uint64_t h = 14695981039346656037u;
+
+		for (size_t i = 0; i < n; i++)
+			h = (h ^ p[i]) * 0x100000001b3u;
+		sum += h;
+		p += n;
+	}
+	return sum;
+}
+
 /* The image as it was, or why it is not. */
 static void check_again(struct sim_host *h, const struct reborn_image *was)
 {
 	struct reborn_image now = {0};
-	size_t i = 0;
 
 	reborn_save(h->st, &now);
-	while (i < now.bytes && i < was->bytes && now.p[i] == was->p[i])
-		i++;
-	if (i < now.bytes || i < was->bytes)
+	if (now.bytes != was->bytes || sum_of(&now) != sum_of(was))
 		sim_fail(h->sim,
-			 "host %u saves another image than it was made of: "
-			 "byte %zu of %zu and %zu",
-			 h->i, i, was->bytes, now.bytes);
+			 "host %u saves another image than it was made of "
+			 "(%zu and %zu bytes)",
+			 h->i, was->bytes, now.bytes);
 	reborn_image_free(&now);
 }
 
@@ -103,23 +124,35 @@ static void reborn(struct sim_host *h)
 		find(s);
 	each_end(h, expect_found);
 	/* It costs as much again. */
-	if (ok && h->saves++ % 16 == 0)
+	if (ok && h->sim->saves % 16 == 1)
 		check_again(h, &image);
 	reborn_image_free(&image);
 }
 
-void save_maybe(struct sim_host *h, enum sim_event what)
+static bool is_time(struct sim_host *h, enum sim_event what)
 {
 	struct sim *s = h->sim;
 	uint32_t n = s->conf.save;
 
-	if (n == SIM_SAVE_NEVER)
+	if (s->conf.save_most && s->saves >= s->conf.save_most)
+		return false;
+	if (n != SIM_SAVE_RANDOM)
+		return h->events % n == 0;
+	n = s->save_one_in[what];
+	return n && testenv_below(&s->saver, n) == 0;
+}
+
+void save_maybe(struct sim_host *h, enum sim_event what)
+{
+	static const char *const names[] = {"packet", "timer", "call"};
+	struct sim *s = h->sim;
+
+	if (s->conf.save == SIM_SAVE_NEVER || s->why[0] || !is_time(h, what))
 		return;
-	if (n == SIM_SAVE_RANDOM) {
-		n = s->save_one_in[what];
-		if (n && testenv_below(&s->saver, n) == 0)
-			reborn(h);
-	} else if (h->events % n == 0) {
-		reborn(h);
-	}
+	s->saves++;
+	snprintf(s->last_save, sizeof(s->last_save),
+		 "host %u after event %llu, a %s, at %.9f s", h->i,
+		 (unsigned long long)h->events, names[what],
+		 (double)(s->now - SIM_START) / 1e9);
+	reborn(h);
 }

@@ -221,9 +221,10 @@ const struct nst_counters *sim_counters(const struct sim *s, uint32_t host)
 
 uint64_t sim_saves(const struct sim *s)
 {
-	uint64_t n = 0;
+	return s->saves;
+}
 
-	for (uint32_t i = 0; i < s->nhosts; i++)
-		n += s->host[i].saves;
-	return n;
+const char *sim_last_save(const struct sim *s)
+{
+	return s->last_save;
 }

@@ -93,6 +93,7 @@ struct sim_conf {
 	uint32_t check_every;        /* events; 0: never */
 	const char *trace;           /* pcapng file; NULL: none */
 	uint32_t save;               /* events, or SIM_SAVE_* */
+	uint64_t save_most;          /* no more than so many; 0: no limit */
 	struct tape *tape;           /* all packets; borrowed; NULL: none */
 };
 
@@ -132,8 +133,9 @@ const struct netem_stats *sim_link_stats(const struct sim *s, bool backward);
 uint64_t sim_link_queue(struct sim *s, bool backward);
 /* A host's: 0 is the server, then the clients. */
 const struct nst_counters *sim_counters(const struct sim *s, uint32_t host);
-/* How often a host was saved, and loaded. */
+/* How often hosts were saved, and loaded; the last time in words. */
 uint64_t sim_saves(const struct sim *s);
+const char *sim_last_save(const struct sim *s);
 
 /* ---- scenario.c ---- */
 /* A scenario of everything, from a seed: fills conf and its flows (to be freed

@@ -22,7 +22,7 @@ struct sim_host {
 	struct nst_stack *st;
 	struct sim_hop *out;   /* where its packets go */
 	struct netem *noticed; /* ICMP on its way back to it */
-	uint64_t events, saves;
+	uint64_t events;
 };
 
 /* A netem and what is behind it: a hop, else a host, else (NULL) the host that
@@ -94,7 +94,9 @@ struct sim {
 	FILE *trace;
 	struct testenv saver;             /* chooses when to save */
 	uint32_t save_one_in[SIM_EVENTS]; /* random saves: 0: never */
-	struct tape *tape;                /* borrowed; NULL: none */
+	uint64_t saves;
+	char last_save[64];
+	struct tape *tape; /* borrowed; NULL: none */
 	bool closed;
 	char why[256]; /* what is wrong */
 };

@@ -79,26 +79,57 @@ void tape_packet(struct sim_host *h, const struct nst_pkt *pkt)
 	t->hash = mix(t->hash, &e->hash, sizeof(e->hash));
 }
 
+static void result(struct tape *t, uint64_t value, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void result(struct tape *t, uint64_t value, const char *fmt, ...)
+{
+	struct tape_result *v =
+	    realloc(t->results, (t->nresults + 1) * sizeof(*v));
+	va_list ap;
+
+	if (!v) {
+		t->failed = true;
+		return;
+	}
+	t->results = v;
+	v += t->nresults++;
+	v->value = value;
+	va_start(ap, fmt);
+	vsnprintf(v->name, sizeof(v->name), fmt, ap);
+	va_end(ap);
+}
+
 void tape_results(struct tape *t, const struct sim *s)
 {
+	const char *name;
+	uint64_t v;
+
 	for (uint32_t i = 0; i < s->conf.nflows; i++) {
 		struct sim_flow_result r;
 
 		sim_result(s, i, &r);
 		for (int k = 0; k < 2; k++) {
-			t->hash = mix(t->hash, &r.got[k], sizeof(r.got[k]));
-			t->hash = mix(t->hash, &r.last[k], sizeof(r.last[k]));
-			t->hash = mix(t->hash, &r.info[k], sizeof(r.info[k]));
+			result(t, r.got[k], "flow %u side %d: got", i, k);
+			result(t, (uint64_t)r.last[k],
+			       "flow %u side %d: last read", i, k);
+			result(t, mix(0, &r.info[k], sizeof(r.info[k])),
+			       "flow %u side %d: TCP_INFO", i, k);
 		}
 	}
-	for (uint32_t i = 0; i < s->nhosts; i++)
-		t->hash = mix(t->hash, sim_counters(s, i),
-			      sizeof(struct nst_counters));
+	for (uint32_t i = 0; i < s->nhosts; i++) {
+		const uint8_t *c = (const uint8_t *)sim_counters(s, i);
+
+		for (size_t k = 0; (name = nst_counter_name(k)); k++) {
+			memcpy(&v, c + k * sizeof(v), sizeof(v));
+			result(t, v, "host %u: %s", i, name);
+		}
+	}
 }
 
 void tape_free(struct tape *t)
 {
 	free(t->v);
+	free(t->results);
 	*t = (struct tape){0};
 }
 
@@ -147,32 +178,60 @@ static void print_around(FILE *f, char mark, const struct tape *t, size_t at)
 		print_entry(f, i == at ? mark : ' ', &t->v[i]);
 }
 
-char *tape_diff(const struct tape *a, const struct tape *b)
+static bool results_differ(FILE *f, const struct tape *a, const struct tape *b)
 {
-	char *text = NULL;
-	size_t at = 0, size;
-	FILE *f;
+	bool differ = a->nresults != b->nresults;
 
-	if (a->hash == b->hash && a->n == b->n && !a->failed && !b->failed)
-		return NULL;
-	f = open_memstream(&text, &size);
-	if (!f)
-		abort();
+	for (size_t i = 0; i < a->nresults && i < b->nresults; i++) {
+		const struct tape_result *x = &a->results[i];
+		const struct tape_result *y = &b->results[i];
+
+		if (x->value == y->value)
+			continue;
+		differ = true;
+		fprintf(f, "%s: %llu undisturbed, %llu with saves\n", x->name,
+			(unsigned long long)x->value,
+			(unsigned long long)y->value);
+	}
+	return differ;
+}
+
+static bool packets_differ(FILE *f, const struct tape *a, const struct tape *b)
+{
+	size_t at = 0;
+
+	if (a->hash == b->hash && a->n == b->n)
+		return false;
 	while (at < a->n && at < b->n &&
 	       memcmp(&a->v[at], &b->v[at], sizeof(a->v[0])) == 0)
 		at++;
-	if (at == a->n && at == b->n) {
-		fprintf(f, "%zu packets alike; results or counters differ", at);
-	} else {
-		fprintf(f, "packet %zu (of %zu and %zu) differs\n", at, a->n,
-			b->n);
-		fprintf(f, " undisturbed:\n");
-		print_around(f, '-', a, at);
-		fprintf(f, " with saves:\n");
-		print_around(f, '+', b, at);
+	fprintf(f, "packet %zu (of %zu and %zu) differs\n", at, a->n, b->n);
+	fprintf(f, " undisturbed:\n");
+	print_around(f, '-', a, at);
+	fprintf(f, " with saves:\n");
+	print_around(f, '+', b, at);
+	return true;
+}
+
+char *tape_diff(const struct tape *a, const struct tape *b)
+{
+	char *text = NULL;
+	bool differ;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	differ = packets_differ(f, a, b) || results_differ(f, a, b);
+	if (a->failed || b->failed) {
+		fprintf(f, "no memory for a tape\n");
+		differ = true;
 	}
 	fclose(f);
-	return text;
+	if (differ)
+		return text;
+	free(text);
+	return NULL;
 }
 
 /* ---- twice ---- */
@@ -205,6 +264,7 @@ static char *run_once(const struct sim_conf *conf, struct tape *t)
 	ok = sim_run(s);
 	tape_results(t, s);
 	t->saves = sim_saves(s);
+	memcpy(t->last_save, sim_last_save(s), sizeof(t->last_save));
 	ok = sim_close(s) && ok;
 	if (!ok)
 		why = text_of(
@@ -214,26 +274,66 @@ static char *run_once(const struct sim_conf *conf, struct tape *t)
 	return why;
 }
 
+/* NULL: it was well, and as `a`. */
+static char *run_against(const struct sim_conf *conf, const struct tape *a,
+			 struct tape *b)
+{
+	char *why = run_once(conf, b), *more = tape_diff(a, b), *both;
+
+	if (!why || !more)
+		return why ? why : more;
+	both = text_of("%s\n%s", why, more);
+	free(why);
+	free(more);
+	return both;
+}
+
+/* The first of `saves` that does it, in words: so many are done before. */
+static char *find_culprit(const struct sim_conf *conf, const struct tape *a,
+			  uint64_t saves)
+{
+	uint64_t lo = 0, hi = saves; /* lo: alike, hi: not */
+	struct sim_conf c = *conf;
+	char *text = text_of("the last save");
+
+	c.trace = NULL;
+	while (hi - lo > 1) {
+		struct tape b = {0};
+		char *why;
+
+		c.save_most = lo + (hi - lo) / 2;
+		why = run_against(&c, a, &b);
+		if (why) {
+			hi = c.save_most;
+			free(text);
+			text = text_of("save %llu: %s", (unsigned long long)hi,
+				       b.last_save);
+		} else {
+			lo = c.save_most;
+		}
+		free(why);
+		tape_free(&b);
+	}
+	return text;
+}
+
 char *sim_same(const struct sim_conf *conf, uint64_t *saves)
 {
 	struct sim_conf plain = *conf;
 	struct tape a = {0}, b = {0};
-	char *why, *more;
+	char *why, *who, *all;
 
 	plain.save = SIM_SAVE_NEVER;
 	plain.trace = NULL;
 	why = run_once(&plain, &a);
 	if (!why) {
-		why = run_once(conf, &b);
-		more = tape_diff(&a, &b);
-		if (why && more) {
-			char *both = text_of("%s\n%s", why, more);
-
+		why = run_against(conf, &a, &b);
+		if (why && b.saves) {
+			who = find_culprit(conf, &a, b.saves);
+			all = text_of("%s%s", why, who);
 			free(why);
-			free(more);
-			why = both;
-		} else if (more) {
-			why = more;
+			free(who);
+			why = all;
 		}
 	}
 	if (saves)

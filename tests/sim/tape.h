@@ -23,12 +23,21 @@ struct tape_entry {
 	uint8_t head[TAPE_HEAD];
 };
 
+/* What came of a number of the run, by a name for people. */
+struct tape_result {
+	char name[48];
+	uint64_t value;
+};
+
 struct tape {
 	struct tape_entry *v;
 	size_t n, cap;
-	uint64_t hash;  /* of all that was written down */
-	uint64_t saves; /* of the run that it is of */
-	bool failed;    /* no memory */
+	struct tape_result *results;
+	size_t nresults;
+	uint64_t hash;      /* of all packets */
+	uint64_t saves;     /* of the run that it is of */
+	char last_save[64]; /* the same */
+	bool failed;        /* no memory */
 };
 
 void tape_free(struct tape *t);
@@ -39,8 +48,8 @@ void tape_results(struct tape *t, const struct sim *s);
 
 /*
  * Runs conf without saves and with them (conf->save); its trace is of the
- * second. NULL: both well and alike; else why not, free(). *saves (may be NULL)
- * is how many there were.
+ * second. NULL: both well and alike; else why not, and the save from which on
+ * it is so, free(). *saves (may be NULL) is how many there were.
  */
 char *sim_same(const struct sim_conf *conf, uint64_t *saves);
 
