@@ -60,6 +60,8 @@ void ip_save(const struct nst_stack *st, struct save_out *o);
 NST_MUST_CHECK bool ip_load(struct load *l);
 NST_MUST_CHECK bool ip_link(struct load *l);
 void ip_arm(struct load *l);
+/* False: within a GRO batch. */
+bool tcp_may_save(const struct nst_stack *st);
 void tcp_save(const struct nst_stack *st, struct save_out *o);
 NST_MUST_CHECK bool tcp_load(struct load *l);
 NST_MUST_CHECK bool tcp_link(struct load *l);

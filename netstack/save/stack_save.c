@@ -35,7 +35,7 @@ enum nst_err nst_stack_save(const struct nst_stack *st,
 	struct save_out o;
 	bool failed;
 
-	if (st->depth)
+	if (st->depth || !tcp_may_save(st))
 		return NST_E_INVAL;
 	save_out_init(&o, st->env, sink);
 	save_stack(st, &o);

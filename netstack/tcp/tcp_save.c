@@ -198,6 +198,11 @@ static enum group group_of(const struct nst_tcp *tp)
 	}
 }
 
+bool tcp_may_save(const struct nst_stack *st)
+{
+	return !st->tcp->gro.on;
+}
+
 /* Whoever is loaded goes to the front of the stack's list: the oldest first
  * keeps its order, within a group. */
 static void save_group(const struct nst_sock *const *v, size_t n,

@@ -340,6 +340,24 @@ Test(save_image, timers_are_where_they_were)
 	w_drain(&w);
 }
 
+static bool never(void *ctx, const void *data, size_t bytes)
+{
+	(void)ctx;
+	(void)data;
+	(void)bytes;
+	return false;
+}
+
+Test(save_image, not_within_a_batch_nor_without_a_sink)
+{
+	struct nst_save_sink s = {.put = never};
+
+	nst_gro_begin(w.st);
+	cr_assert_eq(nst_stack_save(w.st, &s), NST_E_INVAL);
+	nst_gro_end(w.st, w.now);
+	cr_assert_eq(nst_stack_save(w.st, &s), NST_E_NOMEM);
+}
+
 /* ---- clone ---- */
 
 Test(save_image, a_clone_has_secrets_of_its_own)
