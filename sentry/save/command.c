@@ -12,8 +12,8 @@
 
 #define SAVE_MS 30000
 
-static const char *const members[] = {"stall_us", "image_bytes", "connections",
-				      "endpoints"};
+static const char *const members[] = {"stall_us", "cpu_us", "image_bytes",
+				      "connections", "endpoints"};
 
 int save_run_in_place(struct sandbox *sb, struct json_object *request,
 		      struct control_reply *reply)
@@ -29,9 +29,10 @@ int save_run_in_place(struct sandbox *sb, struct json_object *request,
 		return control_fail(reply, rc,
 				    "it could not be saved; it goes on as it "
 				    "was");
-	const int64_t values[] = {
-	    report.stall / NST_US, (int64_t)report.image_bytes,
-	    (int64_t)report.connections, (int64_t)report.endpoints};
+	const int64_t values[] = {report.stall / NST_US, report.cpu / NST_US,
+				  (int64_t)report.image_bytes,
+				  (int64_t)report.connections,
+				  (int64_t)report.endpoints};
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
 		json_object_object_add(reply->body, members[i],
 				       json_object_new_int64(values[i]));

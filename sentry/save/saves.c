@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "netstack/nst_stack.h"
 #include "sentry/core/log.h"
@@ -20,11 +21,19 @@ static void note(struct saves *sv, nst_time stall)
 		sv->most = stall;
 }
 
+static nst_time thread_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * NST_SEC + ts.tv_nsec;
+}
+
 /* The stack's clock stands still meanwhile; captures keep the host's. */
 static int save_stopped(struct sandbox *sb, struct save_report *out)
 {
 	struct saves *sv = sb->saves;
-	nst_time before = sb->behind;
+	nst_time before = sb->behind, cpu = thread_time();
 	int err;
 
 	sandbox_clock_stop(sb, sandbox_now(sb));
@@ -32,6 +41,7 @@ static int save_stopped(struct sandbox *sb, struct save_report *out)
 	save_image_reset(&sv->image);
 	sandbox_clock_start(sb);
 	out->stall = sb->behind - before;
+	out->cpu = thread_time() - cpu;
 	if (sb->cap)
 		capture_clock(sb->cap, sb->behind);
 	return err;
