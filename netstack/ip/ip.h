@@ -15,6 +15,8 @@
 #define IP_PROTO_ICMP6 58
 
 /* Where packets to a destination go. A value; cheap to compute again. */
+#define IP_PMTU_LIFE (600 * NST_SEC) /* what a router said is believed */
+
 struct ip_path {
 	struct nst_addr src, dst;
 	struct nst_addr next_hop; /* dst itself when on-link */

@@ -8,7 +8,6 @@
  */
 #include "netstack/ip/ip_layer.h"
 
-#define PMTU_LIFE (600 * NST_SEC)
 #define PMTU_MIN4 552
 
 static struct pmtu_entry *bucket_of(const struct ip_layer *ip,
@@ -21,7 +20,7 @@ static struct pmtu_entry *bucket_of(const struct ip_layer *ip,
 
 static nst_time until(const struct pmtu_entry *e)
 {
-	return e->dst.family ? e->since + PMTU_LIFE : 0;
+	return e->dst.family ? e->since + IP_PMTU_LIFE : 0;
 }
 
 /* The entry for dst, else a free one, else the one that expires first. */

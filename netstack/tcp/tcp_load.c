@@ -232,11 +232,22 @@ static bool load_saved_syn(struct load *l, const Cordon__NstTcp *m,
 			     : save_fail(&l->in, NST_E_NOMEM, "no memory");
 }
 
-/* The PMTU cache counts anew: another number, if it was another one. */
-static void load_pmtu(struct load *l, const Cordon__NstTcp *m,
+/*
+ * The PMTU cache counts anew: another number, if it was another one. An
+ * endpoint looks there when it sends: until then it goes by what it knew.
+ */
+static bool load_path(struct load *l, const Cordon__NstTcp *m,
 		      struct nst_tcp *tp)
 {
+	if (m->path_mtu > UINT16_MAX + 1u ||
+	    (m->path_told_at && !tcp_saved_past(l->st, m->path_told_at)))
+		return save_bad(&l->in, "path_mtu", "cannot be");
 	tp->mtup.gen = ip_pmtu_generation(l->st) - !m->pmtu_seen;
+	tp->path.mtu = m->path_mtu;
+	if (m->path_told_at)
+		tp->path.mtu_until = m->path_told_at + IP_PMTU_LIFE;
+	tp->path.mtu_locked = m->path_mtu_locked;
+	return true;
 }
 
 static struct nst_tcp *new_endpoint(struct load *l)
@@ -264,7 +275,8 @@ static bool load_endpoint(struct load *l)
 	if (!ok || !load_cc(l, m, tp) || !load_fo_keys_of(l, m, tp) ||
 	    !load_saved_syn(l, m, tp))
 		return false;
-	load_pmtu(l, m, tp);
+	if (!load_path(l, m, tp))
+		return false;
 	return tcp_load_queues(l, m, tp) && sock_load(l, m->sk, &tp->sk) &&
 	       tcp_load_check(l, tp) && load_children(l, m, tp);
 }
@@ -287,6 +299,23 @@ bool tcp_load(struct load *l)
 
 /* ---- the end of it ---- */
 
+/* The way as the tables have it now. What routers said of it is as it was
+ * known, unless the interface takes less by now. */
+static void link_path(struct nst_tcp *tp)
+{
+	struct ip_path known = tp->path;
+	struct nst_nic_info nic;
+
+	tp->path_ok = tcp_path_refresh(tp) == NST_OK;
+	if (!tp->path_ok || !known.mtu ||
+	    nst_nic_get(tp->sk.st, tp->path.ifindex, &nic) != NST_OK ||
+	    known.mtu > nic.mtu)
+		return;
+	tp->path.mtu = known.mtu;
+	tp->path.mtu_until = known.mtu_until;
+	tp->path.mtu_locked = known.mtu_locked;
+}
+
 bool tcp_link(struct load *l)
 {
 	struct tcp_layer *t = l->st->tcp;
@@ -301,7 +330,7 @@ bool tcp_link(struct load *l)
 		/* Without a way now, the next time-out looks again. */
 		if (s->kind == SOCK_K_TCP && tp->path_ok &&
 		    !tcp_in_states(tp, TCPF(CLOSE) | TCPF(LISTEN)))
-			tp->path_ok = tcp_path_refresh(tp) == NST_OK;
+			link_path(tp);
 	}
 	return true;
 }

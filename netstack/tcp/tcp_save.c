@@ -157,6 +157,15 @@ static void save_saved_syn(const struct nst_tcp *tp, struct save_out *o,
 			   &m->saved_syn);
 }
 
+static void save_path(const struct nst_tcp *tp, Cordon__NstTcp *m)
+{
+	m->pmtu_seen = tp->mtup.gen == ip_pmtu_generation(tp->sk.st);
+	m->path_mtu = tp->path.mtu;
+	if (tp->path.mtu_until)
+		m->path_told_at = tp->path.mtu_until - IP_PMTU_LIFE;
+	m->path_mtu_locked = tp->path.mtu_locked;
+}
+
 static void save_endpoint(const struct nst_tcp *tp, struct save_out *o)
 {
 	Cordon__NstTcp *m = save_object(o, &save_nst_tcp, tp);
@@ -164,7 +173,7 @@ static void save_endpoint(const struct nst_tcp *tp, struct save_out *o)
 	if (!m)
 		return;
 	m->sk = sock_save(o, &tp->sk);
-	m->pmtu_seen = tp->mtup.gen == ip_pmtu_generation(tp->sk.st);
+	save_path(tp, m);
 	save_cc(tp, o, m);
 	save_fo_keys_of(tp, o, m);
 	save_saved_syn(tp, o, m);
