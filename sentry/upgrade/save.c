@@ -32,36 +32,39 @@ struct out {
 	uint8_t *buf;
 };
 
+static void write_all(struct out *f, const uint8_t *p, size_t bytes)
+{
+	while (bytes && !f->err) {
+		ssize_t n = write(f->fd, p, bytes);
+
+		if (n > 0) {
+			p += n;
+			bytes -= (size_t)n;
+		} else if (n == 0 || errno != EINTR) {
+			f->err = n ? -errno : -EIO;
+		}
+	}
+}
+
 static void flush(struct out *f)
 {
-	size_t done = 0;
-
-	while (done < f->used && !f->err) {
-		ssize_t n = write(f->fd, f->buf + done, f->used - done);
-
-		if (n > 0)
-			done += (size_t)n;
-		else if (n == 0 || errno != EINTR)
-			f->err = n ? -errno : -EIO;
-	}
+	write_all(f, f->buf, f->used);
 	f->used = 0;
 }
 
+/* Small records are gathered; queues of bytes are not copied once more. */
 static bool put(void *ctx, const void *data, size_t bytes)
 {
 	struct out *f = ctx;
-	const uint8_t *p = data;
 
-	while (bytes && !f->err) {
-		size_t n = BUFFER_BYTES - f->used;
-
-		n = n < bytes ? n : bytes;
-		memcpy(f->buf + f->used, p, n);
-		f->used += n;
-		p += n;
-		bytes -= n;
-		if (f->used == BUFFER_BYTES)
-			flush(f);
+	if (bytes > BUFFER_BYTES - f->used)
+		flush(f);
+	if (bytes > BUFFER_BYTES / 4) {
+		flush(f);
+		write_all(f, data, bytes);
+	} else {
+		memcpy(f->buf + f->used, data, bytes);
+		f->used += bytes;
 	}
 	return !f->err;
 }
