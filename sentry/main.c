@@ -22,6 +22,7 @@ static const char usage_text[] =
     "       cordon save [--pause] [--clone] ID FILE\n"
     "       cordon save --in-place ID\n"
     "       cordon image show|check|diff FILE...\n"
+    "       cordon restore [--clone] FILE [OPTIONS] [--] PROGRAM [ARGUMENTS]\n"
     "       cordon upgrade [--binary PATH] ID\n"
     "       cordon bridge [OPTIONS] TAP[@NETNS] TAP[@NETNS]\n"
     "       cordon --help | --version\n"
@@ -83,6 +84,8 @@ static int command(int argc, char **argv, int *term_signal)
 
 	if (!strcmp(word, "run"))
 		return cordon_run(argc - 2, argv + 2, term_signal);
+	if (!strcmp(word, "restore"))
+		return cordon_restore(argc - 2, argv + 2, term_signal);
 	if (!strcmp(word, "upgrade-run"))
 		return cordon_upgrade_run(argc - 2, argv + 2, term_signal);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)

@@ -24,6 +24,7 @@
 #include "sentry/core/log.h"
 #include "sentry/core/sandbox.h"
 #include "sentry/gateway/gateway.h"
+#include "sentry/image/restore.h"
 #include "sentry/launch/launch.h"
 #include "sentry/link/link.h"
 #include "sentry/loop/loop.h"
@@ -240,6 +241,8 @@ static int build(struct run *r)
 {
 	int rc = start_loop(r);
 
+	if (r->opt.restore)
+		restore_clock(r->opt.restore, &r->sb);
 	if (!rc)
 		rc = start_stack(&r->sb);
 	if (!rc)
@@ -352,13 +355,31 @@ static void clean_up(struct run *r)
 	sandbox_fini(&r->sb);
 }
 
+/* cordon restore: the guest is there, nothing runs beside us yet. */
+static int begin_restored(struct run *r)
+{
+	int rc = 0;
+
+	if (!r->opt.restore)
+		return 0;
+	sandbox_lock(&r->sb);
+	rc = restore_stack(r->opt.restore, &r->sb);
+	sandbox_unlock(&r->sb);
+	return rc;
+}
+
+static int hand_restored(struct run *r)
+{
+	return r->opt.restore ? restore_hand(r->opt.restore, &r->sb) : 0;
+}
+
 static int run_guest(struct run *r, int *term_signal)
 {
 	if (control_open(&r->sb) || launch_guest(&r->sb, &r->guest))
 		return EXIT_CORDON_FAILED;
 	raise_nofile(&r->sb);
-	if (build(r) || launch_attach(r->guest) || start_threads(r) ||
-	    launch_go(r->guest))
+	if (build(r) || launch_attach(r->guest) || begin_restored(r) ||
+	    start_threads(r) || launch_go(r->guest) || hand_restored(r))
 		return EXIT_CORDON_FAILED;
 	return wait_for_guest(r, term_signal);
 }
@@ -486,6 +507,12 @@ static int run_parsed(struct run *r, int *term_signal)
 
 int cordon_run(int argc, char **argv, int *term_signal)
 {
+	return cordon_run_restored(NULL, argc, argv, term_signal);
+}
+
+int cordon_run_restored(struct restore *rs, int argc, char **argv,
+			int *term_signal)
+{
 	static struct run r;
 	int code = 0;
 
@@ -494,11 +521,12 @@ int cordon_run(int argc, char **argv, int *term_signal)
 	r.argv = argv;
 	if (options_parse(argc, argv, &r.opt))
 		code = EXIT_CORDON_FAILED;
-	else if (r.opt.help)
+	r.opt.restore = rs;
+	if (r.opt.help && !code)
 		options_usage();
-	else if (r.opt.dry_run)
+	else if (r.opt.dry_run && !code)
 		options_show(&r.opt);
-	else
+	else if (!code)
 		code = run_parsed(&r, term_signal);
 	options_fini(&r.opt);
 	return code;

@@ -16,6 +16,10 @@
  * Called once, on the main thread, before any other thread exists.
  */
 int cordon_run(int argc, char **argv, int *term_signal);
+/* The same, beginning with a saved stack: sentry/image/restore.h. Lends. */
+struct restore;
+int cordon_run_restored(struct restore *rs, int argc, char **argv,
+			int *term_signal);
 
 /*
  * What an upgrade runs (sentry/upgrade): argv[0] is the number of a descriptor,

@@ -12,6 +12,8 @@
 int cordon_image(int argc, char **argv);
 /* cordon save ID FILE */
 int cordon_save(int argc, char **argv);
+/* cordon restore FILE; as cordon_run. */
+int cordon_restore(int argc, char **argv, int *term_signal);
 
 /* ---- what `cordon image` is made of: each returns its exit code ---- */
 #define IMAGE_EXIT_BAD 1 /* check: the image is refused */

@@ -78,6 +78,12 @@ void child_main(struct launch_plan *p, pid_t watcher)
 		fail(p, STEP_FILTER, -fd, EXIT_CORDON_FAILED);
 	message_send(p->boot[1], BOOT_READY, diag, fd);
 	wait_for_go(p);
+	if (p->opt->restore) {
+		int rc = hand_take(p);
+
+		if (rc)
+			fail(p, STEP_HAND, -rc, EXIT_CORDON_FAILED);
+	}
 	restore_signals(p);
 	execvp(p->opt->argv[0], p->opt->argv);
 	fail(p, STEP_EXEC, errno,

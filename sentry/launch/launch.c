@@ -193,6 +193,10 @@ static void explain(const struct launch_msg *m, const char *program)
 				  "CONFIG_SECCOMP_FILTER is needed",
 				  why);
 		break;
+	case STEP_HAND:
+		log_error("cannot hand sockets to %s: %s; raise ulimit -n",
+			  program, why);
+		break;
 	case STEP_EXEC:
 		log_error("%s: %s", program, why);
 		break;

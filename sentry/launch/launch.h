@@ -33,6 +33,14 @@ int launch_attach(struct guest *g);
 /* Lets the guest exec. -errno after one line on stderr. */
 int launch_go(struct guest *g);
 /*
+ * With opt->restore, after launch_go: n descriptors for the guest, which has
+ * them from LAUNCH_HAND_FIRST on, and what it finds in its environment under
+ * LAUNCH_HAND_ENV. Lends. -errno.
+ */
+#define LAUNCH_HAND_FIRST 3
+#define LAUNCH_HAND_ENV "CORDON_FDS"
+int launch_hand(struct guest *g, const char *env, const int *fds, size_t n);
+/*
  * Passes signals on and waits for the guest; on_child_exit is called when any
  * guest process has exited (for sweeps). Returns the exit code for cordon:
  * the guest's, 125/126/127, or 128+n with the signal re-raised by main.

@@ -31,6 +31,7 @@ enum launch_msg_kind {
 	FREEZE_STOP,    /* sentry: stop the guest; `step` numbers requests */
 	FREEZE_CONT,    /* sentry: continue what was stopped */
 	FREEZE_DONE,    /* watcher: value processes, or -errno */
+	BOOT_FDS,       /* sentry: descriptors: hand.c */
 };
 
 enum launch_step {
@@ -40,6 +41,7 @@ enum launch_step {
 	STEP_FORK,
 	STEP_FILTER,
 	STEP_EXEC,
+	STEP_HAND,
 };
 
 struct launch_msg {
@@ -68,6 +70,10 @@ void watcher_main(struct launch_plan *p) __attribute__((noreturn));
 
 /* ---- child.c, in the guest child ---- */
 void child_main(struct launch_plan *p, pid_t watcher) __attribute__((noreturn));
+
+/* ---- hand.c, in the guest child ---- */
+/* After GO: takes what launch_hand sends. 0, -errno. */
+int hand_take(struct launch_plan *p);
 
 /* ---- proc_tree.c ---- */
 /* A process below the caller. */
