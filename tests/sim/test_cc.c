@@ -131,9 +131,11 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * A flow yields only when it loses, and here one of them loses every ten
- * seconds or so: a single run says little. The median of several counts, and
- * none may be left far behind.
+ * A flow yields only when it loses, and here one of the two loses every ten
+ * seconds or so: a single run says little, and even the median of eight runs of
+ * CUBIC was between 0.92 and 0.99 while only random numbers changed. Over a
+ * tap, where packets come in bursts and both lose, it is 0.98
+ * (docs/COMPARE.md).
  */
 #define SEEDS_MAX 8
 static void shares(const char *cc, nst_time warm, uint64_t seeds)
@@ -143,9 +145,9 @@ static void shares(const char *cc, nst_time warm, uint64_t seeds)
 	for (uint64_t i = 0; i < seeds; i++)
 		sum += jain[i] = share_index(cc, warm, i + 1);
 	qsort(jain, seeds, sizeof(jain[0]), by_value);
-	cr_assert_geq(jain[seeds / 2], 0.95, "%s: median %.3f", cc,
+	cr_assert_geq(jain[seeds / 2], 0.9, "%s: median %.3f", cc,
 		      jain[seeds / 2]);
-	cr_assert_geq(sum / (double)seeds, 0.9, "%s: mean %.3f", cc,
+	cr_assert_geq(sum / (double)seeds, 0.85, "%s: mean %.3f", cc,
 		      sum / (double)seeds);
 }
 
