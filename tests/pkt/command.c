@@ -275,6 +275,28 @@ static const char *do_defaults(struct context *x, const char *path)
 	return run_text(&inner, f != NULL ? text : DEFAULT_SETTINGS);
 }
 
+/* save [outage=SECONDS] [clone]: the stack, freed and loaded again. */
+static const char *do_save(struct context *x, struct shell_command *c)
+{
+#ifdef PKT_HAVE_NETSTACK
+	double outage = 0;
+	bool clone = false;
+
+	for (size_t i = 1; i < c->n; i++) {
+		if (strcmp(c->words[i], "clone") == 0)
+			clone = true;
+		else if (sscanf(c->words[i], "outage=%lf", &outage) != 1)
+			return "save [outage=SECONDS] [clone]";
+	}
+	pkt_netstack_reborn(x->r->ifc.userdata, (long long)(outage * 1e6),
+			    clone);
+#else
+	(void)x;
+	(void)c;
+#endif
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	const char *(*fn)(struct context *, struct shell_command *);
@@ -286,7 +308,7 @@ static const struct {
     {"rm", do_nothing},      {"true", do_nothing},
     {":", do_nothing},       {"modprobe", do_nothing},
     {"set", do_nothing},     {"exit", do_nothing},
-    {"dd", do_host},
+    {"dd", do_host},         {"save", do_save},
 };
 
 static bool ends_with(const char *s, const char *tail)

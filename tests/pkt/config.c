@@ -60,6 +60,7 @@ static const struct option_desc OPTIONS[] = {
     {"code_command", OPT_TEXT, FIELD(code_command)},
     {"code_format", OPT_IGNORED, 0},
     {"code_sockopt", OPT_IGNORED, 0},
+    {"save", OPT_TEXT, FIELD(save)}, /* not packetdrill's */
     {"so_filename", OPT_SO, 0},
     {"so_flags", OPT_TEXT, FIELD(so_flags)},
     {"send_omit_free", OPT_FLAG, SIZE_MAX},

@@ -40,6 +40,7 @@ struct config {
 	unsigned long speed;
 	const char *code_command;
 	const char *init_scripts;
+	const char *save; /* when the stack is saved and loaded; NULL: never */
 	long tolerance_usecs;
 	double tolerance_percent;
 	int ts_tick_usecs;

@@ -202,6 +202,9 @@ static void open_netstack(struct run *r)
 		 r->conf->so_flags != NULL ? r->conf->so_flags : "");
 	if (pkt_netstack_backend(flags, &r->ifc) != 0)
 		die("netstack backend (%s): %s", flags, strerror(errno));
+	if (r->conf->save != NULL &&
+	    pkt_netstack_save_mode(r->ifc.userdata, r->conf->save) != 0)
+		die("bad --save: %s", r->conf->save);
 #else
 	(void)r;
 	die("built without the netstack backend");

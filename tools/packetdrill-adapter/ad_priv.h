@@ -43,6 +43,12 @@ struct waiter {
 	nst_time deadline;
 };
 
+/* When the stack is saved and loaded (save.c). */
+struct save_mode {
+	uint32_t every, one_in; /* events; one of them is 0 */
+	uint64_t events, rng;
+};
+
 struct world {
 	pthread_mutex_t lock;
 	pthread_cond_t woken;   /* blocked calls wait here */
@@ -69,11 +75,18 @@ struct world {
 	struct file *files;              /* all of them */
 	bool mirror;                     /* the host's settings are ours */
 	struct host_sysctl *host_sysctl; /* host_sysctl.c */
+
+	/* If set: between two events, nobody holds anything of the stack's. */
+	void (*after_event)(struct world *w);
+	struct save_mode save;
+	bool poison; /* memory that is freed */
 };
 
 /* ---- world.c: lock, clock, sleep, wire ---- */
 void world_enter(struct world *w);
 void world_leave(struct world *w);
+/* Something has happened to the stack, and is over. */
+void world_event(struct world *w);
 /* Sleeps until something happened. -ETIMEDOUT: `deadline` is reached. */
 int world_wait(struct world *w, nst_time deadline);
 /* Whoever is blocked looks again. */

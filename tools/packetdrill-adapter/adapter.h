@@ -16,6 +16,7 @@
 #ifndef TOOLS_PACKETDRILL_ADAPTER_ADAPTER_H
 #define TOOLS_PACKETDRILL_ADAPTER_ADAPTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "tests/pkt/packetdrill_interface.h"
@@ -44,5 +45,14 @@ int pkt_netstack_counter(void *userdata, const char *name,
 			 unsigned long long *value);
 /* Changes the MTU of the link. EINVAL. */
 int pkt_netstack_set_mtu(void *userdata, unsigned mtu);
+
+/* ---- save.c: not in the shared object ---- */
+
+/* The stack is saved, freed and loaded, now; outside, so much time has passed
+ * meanwhile; `clone` draws its secrets anew. Fails by ending the process. */
+int pkt_netstack_reborn(void *userdata, long long outage_usecs, bool clone);
+/* The same after events (system calls, packets, timers): "every", "N" (each N
+ * of them), "random:SEED". EINVAL. */
+int pkt_netstack_save_mode(void *userdata, const char *mode);
 
 #endif

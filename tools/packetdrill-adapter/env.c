@@ -23,8 +23,10 @@ static void *env_alloc_raw(void *ctx, size_t bytes)
 
 static void env_free(void *ctx, void *p, size_t bytes)
 {
-	(void)ctx;
-	(void)bytes;
+	const struct world *w = ctx;
+
+	if (w->poison && p)
+		memset(p, 0xdd, bytes);
 	free(p);
 }
 

@@ -14,13 +14,20 @@
 
 #define USEC(t) ((long long)((t) / NST_US))
 
-static ssize_t done(struct world *w, ssize_t rc)
+static ssize_t answer(struct world *w, ssize_t rc)
 {
 	world_leave(w);
 	if (rc >= 0)
 		return rc;
 	errno = (int)-rc;
 	return -1;
+}
+
+/* The same of a call that may have changed the stack. */
+static ssize_t done(struct world *w, ssize_t rc)
+{
+	world_event(w);
+	return answer(w, rc);
 }
 
 /* Enters, and finds fd: NULL with errno set after leaving again. */
@@ -312,7 +319,7 @@ static int do_pipe(void *u, int fd[2])
 static int do_netdev_send(void *u, const void *buf, size_t count)
 {
 	world_enter(u);
-	return (int)done(u, world_inject(u, buf, count));
+	return (int)answer(u, world_inject(u, buf, count));
 }
 
 static int receive(void *u, void *buf, size_t *count, long long *usecs,
@@ -325,7 +332,7 @@ static int receive(void *u, void *buf, size_t *count, long long *usecs,
 	when = ((struct world *)u)->now;
 	rc = world_receive(u, buf, count, &when, until);
 	*usecs = USEC(when);
-	return (int)done(u, rc);
+	return (int)answer(u, rc);
 }
 
 static int do_netdev_receive(void *u, void *buf, size_t *count,
@@ -344,7 +351,7 @@ static int do_usleep(void *u, useconds_t usec)
 {
 	world_enter(u);
 	world_usleep(u, usec);
-	return (int)done(u, 0);
+	return (int)answer(u, 0);
 }
 
 static int do_gettimeofday(void *u, struct timeval *tv, struct timezone *tz)
@@ -358,7 +365,7 @@ static int do_gettimeofday(void *u, struct timeval *tv, struct timezone *tz)
 				       .tv_usec = now % NST_SEC / NST_US};
 	if (tz)
 		memset(tz, 0, sizeof(*tz));
-	return (int)done(u, 0);
+	return (int)answer(u, 0);
 }
 
 /* ---- beyond the struct ---- */
@@ -376,7 +383,7 @@ int pkt_netstack_sysctl_get(void *u, const char *name, char *out, size_t cap)
 	struct world *w = u;
 
 	world_enter(w);
-	return (int)done(w, -errno_of(nst_sysctl_get(w->st, name, out, cap)));
+	return (int)answer(w, -errno_of(nst_sysctl_get(w->st, name, out, cap)));
 }
 
 static int find_counter(const struct world *w, const char *name,
@@ -399,7 +406,7 @@ static int find_counter(const struct world *w, const char *name,
 int pkt_netstack_counter(void *u, const char *name, unsigned long long *value)
 {
 	world_enter(u);
-	return (int)done(u, find_counter(u, name, value));
+	return (int)answer(u, find_counter(u, name, value));
 }
 
 int pkt_netstack_set_mtu(void *u, unsigned mtu)

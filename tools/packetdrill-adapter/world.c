@@ -56,6 +56,12 @@ static void went_idle(struct world *w)
 		pthread_cond_broadcast(&w->settled);
 }
 
+void world_event(struct world *w)
+{
+	if (w->after_event)
+		w->after_event(w);
+}
+
 void world_leave(struct world *w)
 {
 	flush_events(w);
@@ -96,6 +102,7 @@ int world_wait(struct world *w, nst_time deadline)
 	flush_events(w);
 	if (w->now >= deadline)
 		return -ETIMEDOUT;
+	world_event(w);
 	s.gen = w->gen;
 	s.me.next = w->waiters;
 	s.me.pprev = &w->waiters;
@@ -167,8 +174,10 @@ static void step(struct world *w, nst_time until)
 		due = until;
 	if (due > w->now)
 		w->now = due;
-	if (nst_next_deadline(w->st) <= w->now)
+	if (nst_next_deadline(w->st) <= w->now) {
 		nst_run_timers(w->st, w->now);
+		world_event(w);
+	}
 	zerocopy_scan(w);
 	timestamping_scan(w);
 	for (const struct waiter *m = w->waiters; m; m = m->next)
@@ -251,6 +260,7 @@ int world_inject(struct world *w, const void *buf, size_t bytes)
 	}
 	memcpy(to, buf, bytes);
 	nst_nic_in(w->st, w->ifindex, pkt, w->now);
+	world_event(w);
 	zerocopy_scan(w);
 	timestamping_scan(w);
 	settle(w);
