@@ -64,10 +64,9 @@ struct options {
 	struct opt_rule *rules;
 	size_t nrules;
 	bool default_deny; /* any --allow without a matching rule: denied */
-	struct restore *restore; /* what to begin with (cordon restore), or NULL
-				  */
-	bool help;         /* --help: print the usage and exit 0 */
-	char **argv;       /* program and arguments, NULL-terminated */
+	struct restore *restore; /* of cordon restore, or NULL */
+	bool help;               /* --help: print the usage and exit 0 */
+	char **argv;             /* program and arguments, NULL-terminated */
 };
 
 /*

@@ -91,10 +91,6 @@ const char *image_walk_part(const struct image_walk *w);
 void image_walk_fini(struct image_walk *w);
 
 /* ---- writing ---- */
-struct image_part {
-	const char *kind;
-	uint64_t records, bytes;
-};
 /*
  * Writes header, the bytes of `records` (a descriptor of a file, read from its
  * start) and tail to `path`: all or nothing. The header's modules are filled in
@@ -105,11 +101,11 @@ int image_write(const char *path, const Cordon__ImageHeader *header,
 
 /* The versions of records that this program reads and writes; the end has no
  * name. */
-struct image_module {
+struct image_version {
 	const char *name;
 	uint32_t version;
 };
-extern const struct image_module image_modules[];
+extern const struct image_version image_modules[];
 
 /* Sets the reason; returns err. */
 int image_fail(char *why, int err, const char *fmt, ...)

@@ -105,7 +105,7 @@ static int check_hash(struct image *im, char *why)
 
 static uint32_t version_of(const char *module)
 {
-	for (const struct image_module *m = image_modules; m->name; m++)
+	for (const struct image_version *m = image_modules; m->name; m++)
 		if (!strcmp(m->name, module))
 			return m->version;
 	return 0;

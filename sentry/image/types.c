@@ -10,7 +10,7 @@
 #include "sentry/gateway/gateway.pb-c.h"
 #include "sentry/gateway/gateway_save.h"
 
-const struct image_module image_modules[] = {
+const struct image_version image_modules[] = {
     {"netstack", NST_SAVE_VERSION},
     {"gateway", GATEWAY_VERSION},
     {NULL, 0},
