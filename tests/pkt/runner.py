@@ -25,6 +25,9 @@ FAMILIES = {
     "ipv6": ["--mtu=1520"],
     "ipv4-mapped-ipv6": [],
 }
+# Ways to run all scripts again on netstack: label, options. Saved, freed and
+# loaded after every event, a stack must do the same at the same time.
+AGAIN = [("netstack saved", ["--save=every"])]
 CHUNK = 40  # scripts that one process runs
 SECONDS = 300
 # Real time: a loaded machine is late, by what Linux's own tests allow it.
@@ -56,10 +59,10 @@ def notes(path):
     return backends, families, wrong
 
 
-def run_chunk(backend, family, paths):
+def run_chunk(backend, family, paths, options=()):
     """[(path, ok, what was said about it)]"""
     cmd = [PKT, f"--backend={backend}", f"--ip_version={family}",
-           *FAMILIES[family], *EXTRA[backend], *paths]
+           *FAMILIES[family], *EXTRA[backend], *options, *paths]
     try:
         r = subprocess.run(cmd, stdin=subprocess.DEVNULL, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -82,7 +85,7 @@ def run_chunk(backend, family, paths):
                       for p in paths if p not in seen]
 
 
-def jobs(report, backend):
+def jobs(report, backend, label):
     """(family, paths), no more than CHUNK at a time."""
     by_family = {}
     for path in scripts():
@@ -93,7 +96,7 @@ def jobs(report, backend):
         if backend not in backends:
             continue
         for family in families:
-            name = f"{backend} {family} {os.path.relpath(path, SCRIPTS)}"
+            name = f"{label} {family} {os.path.relpath(path, SCRIPTS)}"
             if family in FAMILIES and report.wants(f"pkt {name}"):
                 by_family.setdefault(family, []).append(path)
     for family, paths in by_family.items():
@@ -101,20 +104,21 @@ def jobs(report, backend):
             yield family, paths[i:i + CHUNK]
 
 
-def run_backend(report, backend, workers):
+def run_backend(report, backend, workers, label=None, options=()):
+    label = label or backend
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        todo = {pool.submit(run_chunk, backend, family, paths): family
-                for family, paths in jobs(report, backend)}
+        todo = {pool.submit(run_chunk, backend, family, paths, options): family
+                for family, paths in jobs(report, backend, label)}
         passed = 0
         for done in concurrent.futures.as_completed(todo):
             for path, ok, text in done.result():
                 passed += ok
                 if not ok:
                     name = os.path.relpath(path, SCRIPTS)
-                    report.add(f"pkt {backend} {todo[done]} {name}", False,
+                    report.add(f"pkt {label} {todo[done]} {name}", False,
                                text)
         if passed:
-            report.add(f"pkt {backend}: {passed} scripts", True, count=passed)
+            report.add(f"pkt {label}: {passed} scripts", True, count=passed)
 
 
 def run_must_fail(report):
@@ -136,6 +140,8 @@ def run_must_fail(report):
 def run(report, everything):
     run_must_fail(report)
     run_backend(report, "netstack", os.cpu_count() or 2)
+    for label, options in AGAIN:
+        run_backend(report, "netstack", os.cpu_count() or 2, label, options)
     if not everything:
         return
     if os.geteuid() != 0:
