@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -31,6 +32,15 @@
 #include <unistd.h>
 
 #define UNUSED __attribute__((unused))
+
+/* Under --autosave=syscall: save and restore now. Else it fails. */
+UNUSED static void save_now(void)
+{
+	int e = errno;
+
+	(void)syscall(SYS_init_module, 0, 0, 0);
+	errno = e;
+}
 
 /* "key: 5" or "key: -1 EAGAIN". Call right after the system call. */
 UNUSED static long show(const char *key, long r)
@@ -42,6 +52,7 @@ UNUSED static long show(const char *key, long r)
 	else
 		printf("%s: %ld\n", key, r);
 	fflush(stdout);
+	save_now();
 	return r;
 }
 
@@ -52,6 +63,7 @@ UNUSED static int show_fd(const char *key, int fd)
 
 	printf("%s: %s\n", key, fd < 0 ? strerrorname_np(e) : "ok");
 	fflush(stdout);
+	save_now();
 	errno = e;
 	return fd;
 }

@@ -73,7 +73,7 @@ packages_demo=(curl nginx-light tcpdump iproute2 python3-minimal)
 packages_test=(python3 wget wrk redis-server redis-tools iperf3 openssh-server
 	openssh-client socat ncat bind9-dnsutils iputils-ping golang-go nodejs
 	musl-tools procps util-linux clang-tidy clang-format cppcheck git binutils
-	libclang-rt-14-dev nftables)
+	libclang-rt-14-dev nftables libpython3.11-testsuite)
 # What tools/bench runs, and what it compares with.
 packages_bench=(python3 wrk redis-server redis-tools iperf3 procps util-linux)
 packages_compared=(runsc slirp4netns)
