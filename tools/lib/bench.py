@@ -291,9 +291,63 @@ def p12(variant):
     return {k: float(v) for k, v in re.findall(r"(.*)=([\d.]+)", out)}
 
 
+P13 = """
+import resource, socket, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+n = min(10000, (hard - 512) // 2)
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.bind(("127.0.0.1", 0)); s.listen(128)
+keep = []
+for i in range(n):
+    try:
+        c = socket.create_connection(s.getsockname())
+        keep += [c, s.accept()[0]]
+    except OSError:
+        break
+    c.setblocking(False)
+    left = 16384
+    try:
+        while left:
+            left -= c.send(bytes(left))
+    except BlockingIOError:
+        pass
+print(len(keep), flush=True)
+sys.stdin.readline()
+"""
+
+
+def p13(variant):
+    """save in place: established connections (loopback: both ends count, as
+    many as descriptors allow, up to 20 000), 16 KiB queued in each pair"""
+    name = f"p13-{os.getpid()}"
+    argv = [host.CORDON, "run", "--net", "none", "--name", name, "--",
+            "/usr/bin/python3", script("p13.py", P13)]
+    p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if not p.stdout.readline().strip():
+            raise RuntimeError("P13's program failed")
+        r = subprocess.run([host.CORDON, "save", "--in-place", name],
+                           capture_output=True, text=True)
+        if r.returncode:
+            raise RuntimeError(r.stderr)
+        words = r.stdout.split()
+        v = dict(zip(words[::2], map(int, words[1::2])))
+    finally:
+        p.kill()
+        p.wait()
+    return {"connections": v["connections"],
+            "stall ms": v["stall_us"] / 1000,
+            "ms per 10 000": v["stall_us"] * 10 / v["connections"],
+            "CPU ms per 10 000": v["cpu_us"] * 10 / v["connections"],
+            "image bytes each": v["image_bytes"] / v["connections"]}
+
+
 WORKLOADS = {"P1": (p1, LOCAL), "P3": (p3, NAT), "P4": (p4, LOCAL),
              "P6": (p6, LOCAL), "P7": (p7, LOCAL[:3]), "P8": (p8, LOCAL),
-             "P9": (p9, LOCAL), "P12": (p12, [Variant("netstack", native)])}
+             "P9": (p9, LOCAL), "P12": (p12, [Variant("netstack", native)]),
+             "P13": (p13, [Variant("cordon", native)])}
 
 
 def measure(name, rounds, chosen):
