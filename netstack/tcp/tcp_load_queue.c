@@ -96,7 +96,10 @@ static bool load_ooo(struct load *l, const Cordon__NstTcp *m,
 /* The first record's sequence number. */
 static struct seq first_seq(const struct nst_tcp *tp)
 {
-	bool syn = tp->state == NST_TCP_SYN_SENT;
+	/* The SYN, which has no record, is not acknowledged: data of Fast Open
+	 * follows it, also when both sides open. */
+	bool syn =
+	    tp->state == NST_TCP_SYN_SENT || seq_eq(tp->snd_una, tp->iss);
 
 	return syn ? seq_add(tp->iss, 1) : tp->snd_una;
 }

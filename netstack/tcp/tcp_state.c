@@ -172,8 +172,10 @@ bool tcp_check(const struct nst_tcp *tp)
 		return false;
 	if (tp->orphan && tp->state == NST_TCP_CLOSE)
 		return false;
-	if (tp->state == NST_TCP_SYN_SENT && tp->fo.data)
-		return tp->ooo.n == 0; /* data of the SYN */
+	/* Data of the SYN; also when the other side opened, too. */
+	if (tp->fo.data && !tp->fo.pending &&
+	    tcp_in_states(tp, TCPF(SYN_SENT) | TCPF(SYN_RCVD)))
+		return tp->ooo.n == 0;
 	if (!tcp_in_states(tp, TCPF_SYNCED) && !tp->fo.pending)
 		return tp->sents.n == 0 && tp->ooo.n == 0;
 	return check_seqs(tp) && check_sents(tp) && tcp_sent_check(tp) &&
