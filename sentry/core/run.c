@@ -481,8 +481,10 @@ int cordon_upgrade_probe(int argc, char **argv)
 		return EXIT_CORDON_FAILED;
 	sandbox_init(&r.sb, &r.opt);
 	if (!upgrade_load(&r.sb, image, &hand, why)) {
+		/* What was made is not taken apart: it refers to
+		 * descriptors of another process. */
 		upgrade_probe_ok();
-		return 0;
+		_exit(fflush(stdout) ? EXIT_CORDON_FAILED : 0);
 	}
 	log_error("%s", why);
 	return EXIT_CORDON_FAILED;

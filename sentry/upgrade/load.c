@@ -61,7 +61,7 @@ static bool load_guest(struct load *l, struct save_in *in,
 }
 
 static bool load_control(struct load *l, struct save_in *in,
-			 const Cordon__Upgrade *m)
+			 const Cordon__UpgradeHead *m)
 {
 	struct control_place place;
 
@@ -77,11 +77,11 @@ static bool load_control(struct load *l, struct save_in *in,
 
 static bool load_first_record(struct load *l, struct save_in *in)
 {
-	Cordon__Upgrade *m;
+	Cordon__UpgradeHead *m;
 
 	if (!save_next(in) || (int)in->type != UPGRADE_SAVE_FIRST)
 		return save_bad(in, "image", "is none of an upgrade");
-	m = save_parse(in, &cordon__upgrade__descriptor);
+	m = save_parse(in, &cordon__upgrade_head__descriptor);
 	if (!m)
 		return false;
 	if (m->version != UPGRADE_VERSION) {

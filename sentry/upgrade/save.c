@@ -85,7 +85,7 @@ static void add_fd(void *arg, int *fd)
 }
 
 static void save_control(struct sandbox *sb, struct save_out *o,
-			 Cordon__Upgrade *m)
+			 Cordon__UpgradeHead *m)
 {
 	struct fd_list l = {.n = 0};
 
@@ -119,7 +119,8 @@ static void save_first(struct sandbox *sb, struct save_out *o, int client,
 		       int64_t began)
 {
 	static char program[] = CORDON_VERSION;
-	Cordon__Upgrade *m = save_message(o, &cordon__upgrade__descriptor);
+	Cordon__UpgradeHead *m =
+	    save_message(o, &cordon__upgrade_head__descriptor);
 
 	if (!m)
 		return;
