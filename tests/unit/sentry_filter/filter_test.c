@@ -106,6 +106,8 @@ static uint32_t model(int nr, const uint64_t a[6])
 	case SYS_ioctl:
 		return when(low1 == 0x5411 || (low1 & ~0xffu) == 0x8900,
 			    NOTIFY);
+	case SYS_init_module:
+		return when(!a[0], NOTIFY);
 	case SYS_clone:
 	case SYS_unshare:
 		return when(a[0] & CLONE_NEWNET, FAIL(EPERM));
@@ -236,19 +238,15 @@ static void try_call(int nr)
 }
 
 static const int calls[] = {
-    SYS_socket,         SYS_socketpair,
-    SYS_connect,        SYS_bind,
-    SYS_listen,         SYS_shutdown,
-    SYS_getsockname,    SYS_getpeername,
-    SYS_sendmsg,        SYS_recvmsg,
-    SYS_sendmmsg,       SYS_recvmmsg,
-    SYS_accept,         SYS_accept4,
-    SYS_sendto,         SYS_recvfrom,
-    SYS_setsockopt,     SYS_getsockopt,
-    SYS_ioctl,          SYS_clone,
-    SYS_unshare,        SYS_setns,
-    SYS_clone3,         SYS_io_uring_setup,
-    SYS_io_uring_enter, SYS_io_uring_register,
+    SYS_socket,         SYS_socketpair,     SYS_init_module,
+    SYS_connect,        SYS_bind,           SYS_listen,
+    SYS_shutdown,       SYS_getsockname,    SYS_getpeername,
+    SYS_sendmsg,        SYS_recvmsg,        SYS_sendmmsg,
+    SYS_recvmmsg,       SYS_accept,         SYS_accept4,
+    SYS_sendto,         SYS_recvfrom,       SYS_setsockopt,
+    SYS_getsockopt,     SYS_ioctl,          SYS_clone,
+    SYS_unshare,        SYS_setns,          SYS_clone3,
+    SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
 };
 
 Test(filter, every_call_agrees_with_the_model)
