@@ -150,6 +150,9 @@ def run_e2e(report, everything):
 # Beyond what the unit suite has of it (300 seeds, a minute of 100 flows).
 SIM_RUNS = [("10000 seeds", ["seeds", "1", "10000", "-j",
                              str(os.cpu_count() or 1)]),
+            ("10000 seeds, saved and loaded",
+             ["seeds", "1", "10000", "-j", str(os.cpu_count() or 1), "--save",
+              "random"]),
             ("100 flows for an hour", ["long", "100", "1h", "1"])]
 SIM_SECONDS = 1800
 

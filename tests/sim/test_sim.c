@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/tape.h"
 
 /* SIM_SEEDS=n runs so many; sanitizers take five times as long. */
 #ifdef __SANITIZE_ADDRESS__
@@ -238,6 +238,70 @@ Test(sim, seeds)
 
 	for (uint64_t i = 1; i <= n; i++)
 		seed(i, &digest);
+}
+
+/* ---- saved and loaded after random events, or after each ---- */
+
+static void same(uint64_t n, uint32_t save)
+{
+	const char *when = save == SIM_SAVE_RANDOM ? "random" : "every";
+	struct sim_conf c;
+	char *why;
+
+	cr_assert(sim_random(n, &c));
+	c.save = save;
+	why = sim_same(&c, NULL);
+	cr_assert_null(why,
+		       "%s\n again: build/tests/sim/sim seed %llu --save %s",
+		       why, (unsigned long long)n, when);
+	free(c.flows);
+}
+
+static void saved_seeds(uint64_t from, uint64_t n)
+{
+	for (uint64_t i = from; i < from + n; i++)
+		same(i, SIM_SAVE_RANDOM);
+}
+
+Test(sim, saves_show_nowhere)
+{
+	saved_seeds(1, SEEDS / 2);
+}
+
+Test(sim, saves_show_nowhere_2)
+{
+	saved_seeds(SEEDS / 2 + 1, SEEDS / 2);
+}
+
+Test(sim, a_save_after_each_event)
+{
+	/* Some that are short. */
+	for (uint64_t i = 1; i <= SEEDS / 30; i++)
+		same(i * 7, 1);
+}
+
+/* A run is another one with another seed: tapes tell. */
+Test(sim, tapes_tell)
+{
+	struct tape a = {0}, b = {0};
+	char *why;
+
+	for (int i = 0; i < 2; i++) {
+		struct sim *s;
+
+		conf.seed = (uint64_t)i;
+		conf.tape = i ? &b : &a;
+		s = sim_new(&conf);
+		cr_assert(sim_run(s));
+		tape_results(conf.tape, s);
+		sim_free(s);
+	}
+	why = tape_diff(&a, &b);
+	cr_assert(why && strstr(why, "differs"));
+	free(why);
+	cr_assert_null(tape_diff(&a, &a));
+	tape_free(&a);
+	tape_free(&b);
 }
 
 Test(sim, a_seed_says_it_all)
