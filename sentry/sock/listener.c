@@ -62,10 +62,13 @@ static void child_up(struct sock *c, int fd)
 		sock_close(c, true);
 		return;
 	}
+	/* The guest may have taken and closed it by now. */
+	sock_get(c);
 	stream_pump(c);
 	/* Reset while it waited in the netstack's queue: its event is past. */
 	if (!c->dead && nst_tcp_state(c->tcp) == NST_TCP_CLOSE)
 		stream_events(&c->owner, NST_EV_ERR);
+	sock_put(c);
 }
 
 /* ---- pushing ---- */
