@@ -2,10 +2,12 @@
 """Hot upgrades: the sentry is replaced under a running program."""
 
 import contextlib
+import fcntl
 import hashlib
 import http.server
 import os
 import pty
+import random
 import re
 import shutil
 import signal
@@ -245,6 +247,16 @@ many = [pair() for i in range(20)]
 free = socket.socket(); bound = socket.socket(); bound.bind(L)
 was = bound.getsockname()
 a2.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
+# Datagrams that wait; a listener with more connections than it has room for.
+u3 = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u3.bind(L)
+for i in range(5): u2.sendto(b'%d' % i, u3.getsockname())
+full = socket.socket(); full.bind(L); full.listen(1)
+crowd = [socket.socket() for i in range(5)]
+for x in crowd: x.setblocking(False); x.connect_ex(full.getsockname())
+# A reset that nobody has seen yet.
+a6, b6 = pair()
+b6.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+b6.close()
 print('ready', flush=True)
 assert sys.stdin.readline() == 'upgraded\n'
 assert ep.poll(0.3) == [], 'an edge twice'
@@ -257,6 +269,12 @@ bound.listen(1); free.connect(was); assert bound.accept()[1] == free.getsockname
 assert a2.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
 for i, (x, y) in enumerate(many):
     x.send(b'%d' % i); assert y.recv(10) == b'%d' % i
+for i in range(5):
+    assert u3.recvfrom(10) == (b'%d' % i, u2.getsockname())
+full.settimeout(20)
+assert len({full.accept()[1] for x in crowd}) == 5
+try: a6.recv(1); raise Exception('no reset')
+except ConnectionResetError: pass
 c = socket.create_connection(acc.getsockname()); c.send(b'late')
 b1.send(b'def'); u2.sendto(b'datagram', u1.getsockname())
 got = b''
@@ -614,6 +632,93 @@ def test_other_build(mode):
             equal(p.stdout.readline(), b"again\n")
         p.stdin.close()
         equal(p.wait(20), 0)
+
+
+# Keeps the image that it is asked about, and the words.
+KEEP = r"""
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	static char buf[1 << 20];
+	FILE *image = fopen(KEPT, "w"), *words = fopen(KEPT ".argv", "w");
+	ssize_t n;
+
+	lseek(3, 0, SEEK_SET);
+	while ((n = read(3, buf, sizeof buf)) > 0)
+		fwrite(buf, 1, (size_t)n, image);
+	for (int i = 3; i < argc; i++)
+		fprintf(words, "%s%c", argv[i], 0);
+	fclose(image);
+	fclose(words);
+	puts("kept");
+	return 1;
+}
+"""
+
+
+def kept_image(pl, name, d):
+    source, kept = a_file(d, "keep.c", KEEP), os.path.join(d, "image")
+    path = os.path.join(d, "keep")
+    check(host.run(["gcc", "-o", path, f'-DKEPT="{kept}"', source]))
+    r = check(pl.ctl("upgrade", name, "--binary", path), 125)
+    assert b"the new program refuses: kept" in r.stderr, r
+    with open(kept, "rb") as f, open(kept + ".argv", "rb") as g:
+        return f.read(), g.read().split(b"\0")[:-1]
+
+
+def probe(image, words):
+    """Exit code and words of a program that tries this image."""
+    fd = os.memfd_create("image", os.MFD_ALLOW_SEALING)
+    try:
+        os.write(fd, image)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE |
+                    fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        r = host.run([host.CORDON, "upgrade-probe", str(fd), *words],
+                     pass_fds=[fd])
+        return r.returncode, r.stdout + r.stderr
+    finally:
+        os.close(fd)
+
+
+@modes("shim")
+@seconds(120)
+def test_hostile_images(mode):
+    """Cut, with bits turned, of other versions: refused in words, or loaded;
+    never a crash, and the sandbox that they are of goes on."""
+    host.need("gcc")
+    with place(mode) as pl, host.workdir() as d, busy_listener() as (s, fill):
+        p = pl.start("h", ["/usr/bin/python3", "-c", WAITING,
+                           str(s.getsockname()[1])],
+                     [*NAT, "-p", "127.0.0.1:8082:80", "--netem",
+                      "delay=1ms"],
+                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        equal(p.stdout.readline(), b"ready\n")
+        image, words = kept_image(pl, "h", d)
+        code, said = probe(image, words)
+        equal((code, b"can be loaded" in said), (0, True), said)
+        rnd, loaded = random.Random(7), 0
+        for i in range(300):
+            bad = bytearray(image)
+            if i % 3 == 0:
+                del bad[rnd.randrange(1, len(bad)):]
+            else:
+                for _ in range(rnd.choice([1, 1, 3, 30])):
+                    # Heads of records rather than queues of bytes.
+                    at = rnd.randrange(min(len(bad), 40000))
+                    bad[at] = rnd.choice([0, 255, bad[at] ^
+                                          1 << rnd.randrange(8)])
+            code, said = probe(bytes(bad), words)
+            assert code in (0, 125), (i, code, said)
+            assert code == 0 or (said.startswith(b"cordon: ") and
+                                 said.count(b"\n") == 1), (i, said)
+            assert code or i % 3, (i, "a cut image was loaded")
+            loaded += code == 0
+        print(f"    {loaded} of 200 with turned bits could be loaded",
+              file=sys.stderr)
+        equal(probe(b"", words)[0], 125)
+        equal(p.poll(), None)
+        upgrade(pl, "h")
 
 
 def many(mode, n):
