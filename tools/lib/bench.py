@@ -291,6 +291,13 @@ def p12(variant):
     return {k: float(v) for k, v in re.findall(r"(.*)=([\d.]+)", out)}
 
 
+def p13n(variant):
+    """netstack alone: saving and loading, ms; image bytes a connection"""
+    exe = os.path.join(TOP, "build/tests/bench/save_bench")
+    out = call(variant, [exe])
+    return {k: float(v) for k, v in re.findall(r"(.*)=([\d.]+)", out)}
+
+
 P13 = """
 import resource, socket, sys
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -347,7 +354,8 @@ def p13(variant):
 WORKLOADS = {"P1": (p1, LOCAL), "P3": (p3, NAT), "P4": (p4, LOCAL),
              "P6": (p6, LOCAL), "P7": (p7, LOCAL[:3]), "P8": (p8, LOCAL),
              "P9": (p9, LOCAL), "P12": (p12, [Variant("netstack", native)]),
-             "P13": (p13, [Variant("cordon", native)])}
+             "P13": (p13, [Variant("cordon", native)]),
+             "P13n": (p13n, [Variant("netstack", native)])}
 
 
 def measure(name, rounds, chosen):
