@@ -255,3 +255,50 @@ Test(wheel, a_million)
 	cr_assert_eq(left, 0);
 	free(many);
 }
+
+/* ---- timers of one run: by deadline, then by turn ---- */
+
+#define TURNS 300
+
+struct turn {
+	struct wheel_timer t;
+	nst_time deadline;
+};
+
+static struct turn turns[TURNS];
+static const struct turn *turn_order[TURNS];
+static size_t turn_n;
+
+static void turn_fired(struct wheel_timer *t, nst_time now)
+{
+	(void)now;
+	turn_order[turn_n++] = container_of(t, struct turn, t);
+}
+
+/* What order they were armed in, or how often, does not matter. */
+Test(wheel, order_is_of_facts)
+{
+	turn_n = 0;
+	for (uint32_t i = 0; i < TURNS; i++) {
+		struct turn *x = &turns[i];
+
+		*x = (struct turn){.t.fn = turn_fired};
+		x->t.turn = testenv_below(&te, 1000) * TURNS + i;
+		x->deadline =
+		    NST_SEC + (nst_time)testenv_below(&te, 3) * NST_US;
+		if (i % 3 == 0)
+			wheel_arm(w, &x->t, NST_MS);
+	}
+	for (uint32_t i = TURNS; i--;)
+		wheel_arm(w, &turns[i].t, turns[i].deadline);
+	wheel_run(w, NST_SEC + NST_MS);
+	cr_assert_eq(turn_n, TURNS);
+	for (size_t i = 1; i < TURNS; i++) {
+		const struct turn *a = turn_order[i - 1], *b = turn_order[i];
+
+		cr_assert(
+		    a->deadline < b->deadline ||
+		    (a->deadline == b->deadline && a->t.turn < b->t.turn));
+	}
+	cr_assert(wheel_check(w));
+}
