@@ -192,7 +192,8 @@ def curl(port):
 
 
 WAITING = r"""
-import errno, os, select, socket, struct, sys, threading, time
+import errno, faulthandler, os, select, socket, struct, sys, threading, time
+faulthandler.dump_traceback_later(30, exit=True)
 L = ('127.0.0.1', 0)
 done, errors = [], []
 def listener():
