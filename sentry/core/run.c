@@ -23,6 +23,7 @@
 #include "sentry/core/linger.h"
 #include "sentry/core/log.h"
 #include "sentry/core/sandbox.h"
+#include "sentry/core/stack_start.h"
 #include "sentry/gateway/gateway.h"
 #include "sentry/image/restore.h"
 #include "sentry/launch/launch.h"
@@ -97,55 +98,6 @@ static int start_loop(struct run *r)
 	if (rc && !launch_attach(r->guest))
 		log_error("%s", loop_refusal(rc));
 	return rc;
-}
-
-static int set_cc(struct sandbox *sb)
-{
-	const char *cc = sb->opt->cc;
-
-	if (!cc ||
-	    nst_sysctl_set(sb->stack, "tcp_congestion_control", cc) == NST_OK)
-		return 0;
-	log_error("--cc %s: no such congestion control; there are cubic, bbr "
-		  "and reno",
-		  cc);
-	return -EINVAL;
-}
-
-static int set_sysctls(struct sandbox *sb)
-{
-	for (size_t i = 0; i < sb->opt->nsysctls; i++) {
-		const char *text = sb->opt->sysctls[i];
-		const char *eq = strchr(text, '=');
-		char name[64];
-		enum nst_err e = NST_E_NOENT;
-
-		if ((size_t)(eq - text) < sizeof name) {
-			memcpy(name, text, (size_t)(eq - text));
-			name[eq - text] = '\0';
-			e = nst_sysctl_set(sb->stack, name, eq + 1);
-		}
-		if (!e)
-			continue;
-		log_error("--sysctl %s: %s", text,
-			  e == NST_E_NOENT ? "no such setting, or value of it"
-					   : "not a value it takes");
-		return -errno_of(e);
-	}
-	return 0;
-}
-
-static int start_stack(struct sandbox *sb)
-{
-	enum nst_err e = nst_stack_new(&sb->env, sandbox_now(sb), &sb->stack);
-
-	if (!e) {
-		int err = set_cc(sb);
-
-		return err ? err : set_sysctls(sb);
-	}
-	log_error("cannot make a network stack: %s", strerror(errno_of(e)));
-	return -errno_of(e);
 }
 
 static int start_capture(struct sandbox *sb)
@@ -244,7 +196,7 @@ static int build(struct run *r)
 	if (r->opt.restore)
 		restore_clock(r->opt.restore, &r->sb);
 	if (!rc)
-		rc = start_stack(&r->sb);
+		rc = stack_start(&r->sb);
 	if (!rc)
 		rc = start_capture(&r->sb);
 	if (rc)
