@@ -154,8 +154,7 @@ void gateway_claim(struct gateway *gw)
 	struct relay *r;
 	struct gw_timer *t;
 
-	TAILQ_FOREACH(r, &gw->relays, all)
-	{
+	TAILQ_FOREACH (r, &gw->relays, all) {
 		if (r->tp)
 			nst_sock_set_user(nst_tcp_sock(r->tp), &r->owner);
 	}
@@ -168,8 +167,7 @@ void gateway_claim(struct gateway *gw)
 		if (s->tcp)
 			nst_sock_set_user(nst_tcp_sock(s->tcp), &s->tcp_owner);
 	}
-	TAILQ_FOREACH(t, &gw->queue[GWQ_PUB_PEER], link)
-	{
+	TAILQ_FOREACH (t, &gw->queue[GWQ_PUB_PEER], link) {
 		struct pub_peer *p = GW_OWNER_OF(t, struct pub_peer, idle);
 
 		if (p->d)
@@ -185,12 +183,10 @@ static bool start_timed(struct gateway *gw)
 	bool ok = true;
 
 	for (size_t i = 0; i < GW_DFLOW_QUEUES; i++)
-		TAILQ_FOREACH(t, &gw->queue[gw_dflow_queues[i]], link)
-		{
+		TAILQ_FOREACH (t, &gw->queue[gw_dflow_queues[i]], link) {
 			ok &= dflow_receive(GW_OWNER_OF(t, struct dflow, idle));
 		}
-	TAILQ_FOREACH(t, &gw->queue[GWQ_DNS_QUERY], link)
-	{
+	TAILQ_FOREACH (t, &gw->queue[GWQ_DNS_QUERY], link) {
 		ok &= dns_query_receive(GW_OWNER_OF(t, struct dns_query, idle));
 	}
 	return ok;
@@ -201,8 +197,8 @@ int gateway_start(struct gateway *gw)
 	struct relay *r;
 	bool ok = start_timed(gw);
 
-	TAILQ_FOREACH(r, &gw->relays, all)
-	ok &= relay_resume(r);
+	TAILQ_FOREACH (r, &gw->relays, all)
+		ok &= relay_resume(r);
 	for (size_t i = 0; i < gw->pub->nports; i++) {
 		struct pub_port *p = &gw->pub->port[i];
 
@@ -218,15 +214,13 @@ void gateway_each_fd(struct gateway *gw, void (*fn)(void *arg, int *fd),
 	struct relay *r;
 	struct gw_timer *t;
 
-	TAILQ_FOREACH(r, &gw->relays, all)
-	fn(arg, &r->fd);
+	TAILQ_FOREACH (r, &gw->relays, all)
+		fn(arg, &r->fd);
 	for (size_t i = 0; i < GW_DFLOW_QUEUES; i++)
-		TAILQ_FOREACH(t, &gw->queue[gw_dflow_queues[i]], link)
-		{
+		TAILQ_FOREACH (t, &gw->queue[gw_dflow_queues[i]], link) {
 			fn(arg, &GW_OWNER_OF(t, struct dflow, idle)->fd);
 		}
-	TAILQ_FOREACH(t, &gw->queue[GWQ_DNS_QUERY], link)
-	{
+	TAILQ_FOREACH (t, &gw->queue[GWQ_DNS_QUERY], link) {
 		fn(arg, &GW_OWNER_OF(t, struct dns_query, idle)->fd);
 	}
 	for (size_t i = 0; i < gw->pub->nports; i++)

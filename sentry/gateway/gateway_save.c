@@ -80,10 +80,9 @@ static void save_relays(const struct gateway *gw, struct save_out *o)
 {
 	const struct relay *r;
 
-	TAILQ_FOREACH(r, &gw->ready, turn)
-	save_a_relay(r, o);
-	TAILQ_FOREACH(r, &gw->relays, all)
-	{
+	TAILQ_FOREACH (r, &gw->ready, turn)
+		save_a_relay(r, o);
+	TAILQ_FOREACH (r, &gw->relays, all) {
 		if (!r->waiting)
 			save_a_relay(r, o);
 	}
@@ -97,8 +96,7 @@ static size_t save_dflow_queue(const struct gateway *gw, enum gw_queue_id q,
 	struct gw_timer *t;
 	size_t n = 0;
 
-	TAILQ_FOREACH(t, &gw->queue[q], link)
-	{
+	TAILQ_FOREACH (t, &gw->queue[q], link) {
 		const struct dflow *f = GW_OWNER_OF(t, struct dflow, idle);
 
 		put_record(o, GATEWAY_SAVE_DFLOW,
@@ -138,8 +136,7 @@ static bool save_queries(const struct gateway *gw, struct save_out *o)
 	struct gw_timer *t;
 	size_t n = 0;
 
-	TAILQ_FOREACH(t, &gw->queue[GWQ_DNS_QUERY], link)
-	{
+	TAILQ_FOREACH (t, &gw->queue[GWQ_DNS_QUERY], link) {
 		const struct dns_query *q =
 		    GW_OWNER_OF(t, struct dns_query, idle);
 		Cordon__DnsQuery *m = save_object(o, &save_dns_query, q);
@@ -161,8 +158,7 @@ static bool save_peers(const struct gateway *gw, struct save_out *o)
 	struct gw_timer *t;
 	size_t n = 0;
 
-	TAILQ_FOREACH(t, &gw->queue[GWQ_PUB_PEER], link)
-	{
+	TAILQ_FOREACH (t, &gw->queue[GWQ_PUB_PEER], link) {
 		const struct pub_peer *p =
 		    GW_OWNER_OF(t, struct pub_peer, idle);
 		Cordon__PubPeer *m = save_object(o, &save_pub_peer, p);

@@ -176,7 +176,7 @@ static int put_header(struct target *t, const Cordon__ImageHeader *header)
 	Cordon__ImageHeader h = *header;
 	size_t n = 0;
 
-	for (; image_modules[n].name && n < 8; n++) {
+	for (; n < 8 && image_modules[n].name; n++) {
 		union {
 			const char *in;
 			char *out;
