@@ -11,17 +11,6 @@
 
 /* ---- saving ---- */
 
-/* The message borrows what is only read until the record is written. */
-static ProtobufCBinaryData borrow(const void *p, size_t n)
-{
-	union {
-		const void *in;
-		void *out;
-	} u = {.in = p};
-
-	return (ProtobufCBinaryData){.len = n, .data = n ? u.out : NULL};
-}
-
 static void put_members(const struct nst_dgram *d, struct save_out *o,
 			Cordon__NstDgram *m)
 {
@@ -39,7 +28,7 @@ static void put_cork(const struct nst_dgram *d, struct save_out *o,
 		return;
 	m->cork = save_object(o, &save_dgram_cork, d->cork);
 	if (m->cork)
-		m->cork->data = borrow(d->cork->data, d->cork->bytes);
+		m->cork->data = save_borrow(d->cork->data, d->cork->bytes);
 }
 
 static void rx_save(const struct nst_dgram *d, struct save_out *o)
@@ -50,7 +39,7 @@ static void rx_save(const struct nst_dgram *d, struct save_out *o)
 		if (!m)
 			return;
 		m->owner = d->s.id;
-		m->data = borrow(rx->bytes, rx->in.bytes);
+		m->data = save_borrow(rx->bytes, rx->in.bytes);
 		save_record(o, NST_SAVE_DGRAM_RX, m);
 	}
 }
@@ -63,7 +52,7 @@ static void errors_save(const struct nst_dgram *d, struct save_out *o)
 		if (!m)
 			return;
 		m->owner = d->s.id;
-		m->data = borrow(ee->bytes, ee->err.bytes);
+		m->data = save_borrow(ee->bytes, ee->err.bytes);
 		save_record(o, NST_SAVE_DGRAM_ERR, m);
 	}
 }

@@ -4,17 +4,6 @@
 #include "netstack/ip/ip_save_priv.h"
 #include "netstack/ip/reasm_priv.h"
 
-/* The message borrows what is only read until the record is written. */
-static ProtobufCBinaryData borrow(const void *p, size_t n)
-{
-	union {
-		const void *in;
-		void *out;
-	} u = {.in = p};
-
-	return (ProtobufCBinaryData){.len = n, .data = n ? u.out : NULL};
-}
-
 static void *piece_save(const struct piece *p, struct save_out *o)
 {
 	Cordon__ReasmPiece *m =
@@ -23,7 +12,7 @@ static void *piece_save(const struct piece *p, struct save_out *o)
 	if (!m)
 		return NULL;
 	m->off = p->off;
-	m->data = borrow(p->data, p->end - p->off);
+	m->data = save_borrow(p->data, p->end - p->off);
 	return m;
 }
 
@@ -33,7 +22,7 @@ static void reasm_save(const struct reasm *r, struct save_out *o)
 
 	if (!m)
 		return;
-	m->header = borrow(r->hdr, r->hdr_bytes);
+	m->header = save_borrow(r->hdr, r->hdr_bytes);
 	m->pieces = save_memory(o, (r->npieces + 1) * sizeof(*m->pieces));
 	for (const struct piece *p = r->pieces; m->pieces && p; p = p->next)
 		m->pieces[m->n_pieces++] = piece_save(p, o);

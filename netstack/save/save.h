@@ -118,6 +118,10 @@ void *save_object(struct save_out *o, const struct save_type *t,
 		  const void *obj);
 /* Memory for made fields, until the record is written. NULL as above. */
 void *save_memory(struct save_out *o, size_t bytes);
+/* For made fields: the message borrows what is only read until the record is
+ * written (protobuf-c knows no const; it does not write when packing). */
+ProtobufCBinaryData save_borrow(const void *p, size_t bytes);
+char *save_text(const char *s);
 /* Writes the message as one record and forgets all messages. Does nothing when
  * o has failed, or m is NULL. */
 void save_record(struct save_out *o, enum nst_save_record type, const void *m);

@@ -136,17 +136,34 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return n == 0;
 }
 
-static bool bytes_to(const void *p, size_t n, void *to)
+ProtobufCBinaryData save_borrow(const void *p, size_t bytes)
 {
-	ProtobufCBinaryData *b = to;
 	union {
 		const void *in;
 		void *out;
 	} u = {.in = p};
 
+	return (ProtobufCBinaryData){.len = bytes,
+				     .data = bytes ? u.out : NULL};
+}
+
+char *save_text(const char *s)
+{
+	union {
+		const char *in;
+		char *out;
+	} u = {.in = s};
+
+	return u.out;
+}
+
+static bool bytes_to(const void *p, size_t n, void *to)
+{
+	ProtobufCBinaryData *b = to;
+
 	if (all_zero(p, n))
 		return false;
-	*b = (ProtobufCBinaryData){.len = n, .data = u.out};
+	*b = save_borrow(p, n);
 	return true;
 }
 

@@ -6,17 +6,6 @@
  */
 #include "netstack/tcp/tcp_saving.h"
 
-/* protobuf-c knows no const; it does not write when packing. */
-static char *text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 static void copy_bytes(struct save_out *o, const void *p, size_t n,
 		       ProtobufCBinaryData *to)
 {
@@ -39,7 +28,7 @@ static void *save_setting(const struct nst_stack *st, struct save_out *o,
 
 	if (!m)
 		return NULL;
-	m->name = text(name);
+	m->name = save_text(name);
 	m->value = save_memory(o, SETTING_TEXT);
 	if (!m->value || nst_sysctl_get(st, name, m->value, SETTING_TEXT))
 		return NULL;
@@ -99,7 +88,7 @@ static void save_layer(const struct nst_stack *st, struct save_out *o)
 static void save_cc(const struct nst_tcp *tp, struct save_out *o,
 		    Cordon__NstTcp *m)
 {
-	m->cc = text(tp->cc->name);
+	m->cc = save_text(tp->cc->name);
 	if (tp->cc == &tcp_cubic)
 		m->cubic = save_object(o, &save_tcp_cubic_state, tp->cc_priv);
 	else if (tp->cc == &tcp_bbr)

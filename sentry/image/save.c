@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "netstack/save/save.h"
 #include "sentry/control/client.h"
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
@@ -55,12 +56,9 @@ static struct json_object *member(struct json_object *o, const char *name)
 static char *text_in(struct json_object *o, const char *name)
 {
 	static char none[1];
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = json_object_get_string(member(o, name))};
+	const char *s = json_object_get_string(member(o, name));
 
-	return u.in ? u.out : none;
+	return s ? save_text(s) : none;
 }
 
 static size_t length(struct json_object *list, size_t max)
@@ -94,14 +92,10 @@ static void fill_argv(struct header *h, struct json_object *list)
 	h->argv = calloc(n + 1, sizeof *h->argv);
 	h->h.argv = h->argv;
 	for (size_t i = 0; h->argv && i < n; i++) {
-		union {
-			const char *in;
-			uint8_t *out;
-		} u = {.in = json_object_get_string(
-			   json_object_array_get_idx(list, i))};
+		const char *s =
+		    json_object_get_string(json_object_array_get_idx(list, i));
 
-		h->argv[i].data = u.out;
-		h->argv[i].len = u.in ? strlen(u.in) : 0;
+		h->argv[i] = save_borrow(s, s ? strlen(s) : 0);
 		h->h.n_argv = i + 1;
 	}
 }

@@ -18,11 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "netstack/save/save.h"
+
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define NAME_TRIES 16
 
 struct target {
-	char *dir_path, *name; /* as strdup'ed pieces of the path */
+	char *dir_path;           /* strdup'ed, as `name` a piece of the path */
+	char name[NAME_MAX - 15]; /* `temp` is longer */
 	int dir, fd;
 	bool named; /* fd is a file of the name `temp` */
 	char temp[NAME_MAX + 1];
@@ -35,15 +38,18 @@ struct target {
 static int split(struct target *t, const char *path, char *why)
 {
 	char *a = strdup(path), *b = strdup(path);
+	const char *name = b ? basename(b) : "";
+	bool fits = *path && strlen(name) < sizeof t->name;
 	struct stat st;
 
 	t->dir_path = a && b ? strdup(dirname(a)) : NULL;
-	t->name = a && b ? strdup(basename(b)) : NULL;
+	if (fits)
+		memcpy(t->name, name, strlen(name) + 1);
 	free(a);
 	free(b);
-	if (!t->dir_path || !t->name)
+	if (!t->dir_path)
 		return image_fail(why, -ENOMEM, "out of memory");
-	if (!*path || strlen(t->name) > NAME_MAX - 16)
+	if (!fits)
 		return image_fail(why, -EINVAL, "is not a name of a file");
 	t->dir = open(t->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0)
@@ -177,13 +183,8 @@ static int put_header(struct target *t, const Cordon__ImageHeader *header)
 	size_t n = 0;
 
 	for (; n < 8 && image_modules[n].name; n++) {
-		union {
-			const char *in;
-			char *out;
-		} name = {.in = image_modules[n].name};
-
 		cordon__image_module__init(&mods[n]);
-		mods[n].name = name.out;
+		mods[n].name = save_text(image_modules[n].name);
 		mods[n].version = image_modules[n].version;
 		list[n] = &mods[n];
 	}
@@ -274,7 +275,6 @@ int image_write(const char *path, const Cordon__ImageHeader *header,
 	if (t.dir >= 0)
 		close(t.dir);
 	free(t.dir_path);
-	free(t.name);
 	free(t.chunk);
 	sigaction(SIGXFSZ, &old, NULL);
 	return rc;
