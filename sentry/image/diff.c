@@ -217,7 +217,8 @@ static void compare(struct diff *d, struct json_object *a,
 		compare_objects(d, a, b);
 	else if (type == json_type_array)
 		compare_arrays(d, a, b);
-	else if (strcmp(json_object_get_string(a), json_object_get_string(b)))
+	else if (strcmp(json_object_get_string(a), json_object_get_string(b)) !=
+		 0)
 		note(d, a, b);
 }
 

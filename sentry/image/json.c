@@ -72,8 +72,8 @@ static struct json_object *number(const ProtobufCMessageDescriptor *d,
 		const struct names *n = &named[i];
 		const char *text;
 
-		if (strcmp(n->message, d->short_name) ||
-		    strcmp(n->field, f->name))
+		if (strcmp(n->message, d->short_name) != 0 ||
+		    strcmp(n->field, f->name) != 0)
 			continue;
 		text = name_in(n, v);
 		if (text)
@@ -147,7 +147,7 @@ static bool as_mac(const Field *f, const ProtobufCBinaryData *b,
 {
 	const uint8_t *m = b->data;
 
-	if (b->len != 6 || strcmp(f->name, "mac"))
+	if (b->len != 6 || strcmp(f->name, "mac") != 0)
 		return false;
 	snprintf(out, VALUE_TEXT_BYTES, "%02x:%02x:%02x:%02x:%02x:%02x", m[0],
 		 m[1], m[2], m[3], m[4], m[5]);
@@ -171,7 +171,8 @@ static struct json_object *bytes(const Field *f, const ProtobufCBinaryData *b,
 
 	if (!strcmp(f->name, "argv"))
 		return as_text(b);
-	if (strcmp(f->name, "data") && (as_addr(b, text) || as_mac(f, b, text)))
+	if (strcmp(f->name, "data") != 0 &&
+	    (as_addr(b, text) || as_mac(f, b, text)))
 		return json_object_new_string(text);
 	return image_json_bytes(b->data, b->len, full);
 }

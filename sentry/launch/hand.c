@@ -125,7 +125,7 @@ static int set_env(int fd, size_t bytes)
 static int receive_all(int sock, int *all, int n, int least)
 {
 	struct launch_msg m;
-	int fds[FDS_EACH];
+	int fds[FDS_EACH] = {-1};
 
 	for (int at = 0; at < n;) {
 		int got = receive(sock, &m, fds);
@@ -144,7 +144,7 @@ static int receive_all(int sock, int *all, int n, int least)
 int hand_take(struct launch_plan *p)
 {
 	struct launch_msg m;
-	int first[FDS_EACH], *all, least, rc;
+	int first[FDS_EACH] = {-1}, *all, least, rc;
 
 	rc = receive(p->boot[1], &m, first);
 	if (rc != 1)

@@ -231,7 +231,7 @@ static bool pair_carry(struct link *l, bool guest, struct nst_nic_config *cfg)
 {
 	struct pair *p = (struct pair *)l;
 
-	if (strcmp(cfg->name, guest ? "eth0" : "gw0"))
+	if (strcmp(cfg->name, guest ? "eth0" : "gw0") != 0)
 		return false;
 	cfg->ops = &pair_ops;
 	cfg->link = &p->end[guest ? 0 : 1];

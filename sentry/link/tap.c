@@ -171,7 +171,7 @@ static const struct nst_link_ops tap_ops = {.transmit = tap_transmit};
 
 static bool tap_carry(struct link *l, bool guest, struct nst_nic_config *cfg)
 {
-	if (!guest || strcmp(cfg->name, "eth0"))
+	if (!guest || strcmp(cfg->name, "eth0") != 0)
 		return false;
 	cfg->ops = &tap_ops;
 	cfg->link = l;

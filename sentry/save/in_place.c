@@ -20,6 +20,7 @@
  * (link/pair.c), and so do those in a netem.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,6 +41,11 @@ struct job {
 	struct points points[SIDES];
 	char why[NST_SAVE_WHY];
 };
+
+static void refuse(struct job *j, const char *why)
+{
+	snprintf(j->why, sizeof j->why, "%s", why);
+}
 
 /* ---- save ---- */
 
@@ -103,7 +109,7 @@ static int load_stack(struct job *j, int which, const uint8_t **image,
 		return -errno_of(e);
 	if (points_whole(&j->points[which]))
 		return 0;
-	strcpy(j->why, "the sockets are not those that were saved");
+	refuse(j, "the sockets are not those that were saved");
 	return -EINVAL;
 }
 
@@ -132,7 +138,7 @@ static int load_stacks(struct job *j, const uint8_t **image, const uint8_t *end)
 			err = load_stack(j, i, image, end);
 	}
 	if (!err && !socks_known(j)) {
-		strcpy(j->why, "a socket has no endpoint");
+		refuse(j, "a socket has no endpoint");
 		err = -EINVAL;
 	}
 	return err;
@@ -214,8 +220,8 @@ static int run_job(struct job *j, struct save_image *im)
 	int err = save_all(j, im);
 
 	if (err) {
-		strcpy(j->why, err == -ENOMEM ? "out of memory"
-					      : "the sandbox is not settled");
+		refuse(j, err == -ENOMEM ? "out of memory"
+					 : "the sandbox is not settled");
 		return err;
 	}
 	p = im->p;

@@ -54,18 +54,18 @@ static bool note_claim(struct sock_load *l, struct sock *s, uint64_t endpoint)
 	return true;
 }
 
-static bool load_kept(struct sock_load *l, const Cordon__SockKept *m,
-		      struct dgram_kept **out)
+static struct dgram_kept *load_kept(struct sock_load *l,
+				    const Cordon__SockKept *m)
 {
 	struct nst_dgram_in in = {0};
+	struct dgram_kept *k;
 
-	*out = NULL;
-	if (!m)
-		return true;
 	if (!save_restore(&l->in, &save_nst_dgram_in, m->in, &in))
-		return false;
-	*out = dgram_keep(&in, m->data.data, m->data.len);
-	return *out || save_fail(&l->in, NST_E_NOMEM, "no memory");
+		return NULL;
+	k = dgram_keep(&in, m->data.data, m->data.len);
+	if (!k)
+		save_fail(&l->in, NST_E_NOMEM, "no memory");
+	return k;
 }
 
 static bool load_dgram_half(struct sock_load *l, struct sock *s,
@@ -75,11 +75,15 @@ static bool load_dgram_half(struct sock_load *l, struct sock *s,
 
 	s->dg.mc_addr.s_addr = m ? m->mc_addr : 0;
 	for (size_t i = 0; m && i < m->n_kept; i++) {
-		if (!load_kept(l, m->kept[i], end))
+		*end = load_kept(l, m->kept[i]);
+		if (!*end)
 			return false;
 		end = &(*end)->next;
 	}
-	return !m || load_kept(l, m->unsent, &s->dg.unsent);
+	if (!m || !m->unsent)
+		return true;
+	s->dg.unsent = load_kept(l, m->unsent);
+	return s->dg.unsent != NULL;
 }
 
 /* Its child was made later, and comes later. */
