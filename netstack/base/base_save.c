@@ -76,14 +76,16 @@ static bool opts_ok(const struct sock_opts *o)
 bool sock_load(struct load *l, const void *msg, struct nst_sock *s)
 {
 	const Cordon__NstSock *m = msg;
+	struct nst_sock read = *s;
 
 	if (!m)
 		return save_bad(&l->in, "sock", "is missing");
-	/* Before anything is taken: who frees s goes by its kind. */
-	if (m->kind != s->kind || !family_ok(m->family))
-		return save_bad(&l->in, "sock", "is of another kind");
-	if (!save_restore(&l->in, &save_nst_sock, m, s))
+	if (!save_restore(&l->in, &save_nst_sock, m, &read))
 		return false;
+	/* Before anything is taken: who frees s goes by its kind. */
+	if (read.kind != s->kind || !family_ok(read.family))
+		return save_bad(&l->in, "sock", "is of another kind");
+	*s = read;
 	if (!proto_fits(s) || !addr_fits(s, &s->local.addr) ||
 	    !addr_fits(s, &s->remote.addr))
 		return save_bad(&l->in, "sock", "is of another family");

@@ -65,9 +65,17 @@ enum save_wire { /* type of the message's field */
 		 SAVE_M_STRING,
 		 SAVE_M_MESSAGE,
 };
+enum save_code { /* how numbers are written */
+		 SAVE_E_VARINT,
+		 SAVE_E_ZIGZAG,
+		 SAVE_E_FIXED32,
+		 SAVE_E_FIXED64,
+};
 struct save_type;
 struct save_field {
 	const char *name;
+	uint32_t key;   /* on the wire: tag and type */
+	uint8_t code;   /* enum save_code */
 	uint8_t member; /* enum save_member */
 	uint8_t wire;   /* enum save_wire */
 	bool repeated;
@@ -78,11 +86,19 @@ struct save_field {
 	size_t n_field;  /* of its count, if repeated */
 	const struct save_type *sub;
 };
+/* A field made by hand whose message has a table, too. */
+struct save_made {
+	uint32_t key;
+	const struct save_type *sub;
+};
 struct save_type {
 	const char *name;
 	const ProtobufCMessageDescriptor *desc;
-	const struct save_field *fields;
+	const struct save_field *fields; /* by tag */
 	uint32_t nfields;
+	const struct save_made *made;
+	uint32_t nmade;
+	bool mixed; /* some of it, or of its members, is made by hand */
 };
 
 #define SAVE_MEMBER(T, f)                                                      \
@@ -100,10 +116,19 @@ struct save_type {
 		 : SAVE_C_U32, struct nst_addr                                 \
 		 : SAVE_C_ADDR)
 
+/* Bytes that grow; kept from record to record. */
+struct save_buf {
+	const struct nst_env *env;
+	uint8_t *p;
+	size_t n, cap;
+};
+void save_wire_fini(struct save_buf *w);
+
 /* ---- saving ---- */
 struct save_out {
 	const struct nst_env *env;
 	struct save_arena arena;
+	struct save_buf wire;
 	const struct nst_save_sink *sink;
 	bool failed; /* memory ran out, or the sink refused */
 	uint64_t records, bytes;
@@ -113,7 +138,8 @@ void save_out_init(struct save_out *o, const struct nst_env *env,
 void save_out_fini(struct save_out *o);
 /* An empty message; NULL (and o->failed) without memory. */
 void *save_message(struct save_out *o, const ProtobufCMessageDescriptor *d);
-/* The message of *obj, its made fields empty. NULL as above. */
+/* The message of *obj, its made fields empty; what the table has is encoded
+ * already, as an unknown field, and cannot be seen in it. NULL as above. */
 void *save_object(struct save_out *o, const struct save_type *t,
 		  const void *obj);
 /* Memory for made fields, until the record is written. NULL as above. */
@@ -130,8 +156,9 @@ void save_record(struct save_out *o, enum nst_save_record type, const void *m);
 struct save_in {
 	const struct nst_env *env;
 	struct save_arena arena;
-	const uint8_t *p, *end; /* what was not read yet; borrowed */
-	uint32_t type;          /* of the record at hand */
+	struct save_buf wire, raw; /* of save_parse_object */
+	const uint8_t *p, *end;    /* what was not read yet; borrowed */
+	uint32_t type;             /* of the record at hand */
 	const uint8_t *data;
 	uint32_t bytes;
 	uint64_t nrecords; /* read so far */
@@ -148,6 +175,9 @@ bool save_next(struct save_in *in);
 uint32_t save_peek(const struct save_in *in);
 /* The record as a message; NULL: broken (in->err). */
 void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d);
+/* The same by table: only fields made by hand can be seen in the message, the
+ * others are for save_restore(), which is much faster so. NULL as above. */
+void *save_parse_object(struct save_in *in, const struct save_type *t);
 /* Sets every S member of *obj that has a table from m (all zero if m is NULL);
  * false: a value does not fit (in->err). The others are left alone. */
 NST_MUST_CHECK bool save_restore(struct save_in *in, const struct save_type *t,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records: type and length, 32 bits each, little endian, then the message. */
-#include "netstack/base/mem.h"
-#include "netstack/save/save.h"
+#include "netstack/save/save_priv.h"
 
 #define HEADER_BYTES 8
 /* What the messages of one record may take: a few empty bytes on the wire can
@@ -26,12 +25,13 @@ static uint32_t get32(const uint8_t *p)
 void save_out_init(struct save_out *o, const struct nst_env *env,
 		   const struct nst_save_sink *sink)
 {
-	*o = (struct save_out){.env = env, .sink = sink};
+	*o = (struct save_out){.env = env, .sink = sink, .wire = {.env = env}};
 	save_arena_init(&o->arena, env);
 }
 
 void save_out_fini(struct save_out *o)
 {
+	save_wire_fini(&o->wire);
 	save_arena_fini(&o->arena);
 }
 
@@ -51,6 +51,116 @@ void *save_message(struct save_out *o, const ProtobufCMessageDescriptor *d)
 	if (m)
 		d->message_init(m);
 	return m;
+}
+
+ProtobufCBinaryData save_borrow(const void *p, size_t bytes)
+{
+	union {
+		const void *in;
+		void *out;
+	} u = {.in = p};
+
+	return (ProtobufCBinaryData){.len = bytes,
+				     .data = bytes ? u.out : NULL};
+}
+
+char *save_text(const char *s)
+{
+	union {
+		const char *in;
+		char *out;
+	} u = {.in = s};
+
+	return u.out;
+}
+
+/* Encoded bytes become one unknown field: the first one's key, and as its
+ * value all that follows, which protobuf-c copies as it is. */
+static void attach(struct save_out *o, ProtobufCMessage *m)
+{
+	ProtobufCMessageUnknownField *u;
+	const uint8_t *p = o->wire.p;
+	size_t at = 0;
+	uint32_t key = 0;
+
+	do
+		key |= (uint32_t)(p[at] & 0x7f) << (7 * at);
+	while (p[at++] & 0x80);
+	u = save_memory(o, sizeof(*u) + o->wire.n - at);
+	if (!u)
+		return;
+	*u = (ProtobufCMessageUnknownField){
+	    .tag = key >> 3,
+	    .wire_type = (ProtobufCWireType)(key & 7),
+	    .len = o->wire.n - at,
+	    .data = (uint8_t *)(u + 1),
+	};
+	memcpy(u->data, p + at, u->len);
+	m->unknown_fields = u;
+	m->n_unknown_fields = 1;
+}
+
+static void *object(struct save_out *o, const struct save_type *t,
+		    const void *obj, bool *any);
+
+/* Of a member whose message is partly made by hand there is a message. */
+static void mixed(struct save_out *o, const struct save_field *f,
+		  const uint8_t *p, uint8_t *m, bool *any)
+{
+	size_t n = 0;
+	void **v;
+
+	if (!f->repeated) {
+		bool some = false;
+		void *sub = object(o, f->sub, p, &some);
+
+		if (some)
+			*(void **)(void *)(m + f->field) = sub;
+		*any |= some;
+		return;
+	}
+	v = save_memory(o, f->count * sizeof(*v));
+	for (uint32_t i = 0; v && i < f->count; i++, p += f->stride) {
+		bool some = false;
+
+		v[i] = object(o, f->sub, p, &some);
+		n = some ? i + 1 : n;
+	}
+	if (!v || !n)
+		return;
+	*(void ***)(void *)(m + f->field) = v;
+	*(size_t *)(void *)(m + f->n_field) = n;
+	*any = true;
+}
+
+static void *object(struct save_out *o, const struct save_type *t,
+		    const void *obj, bool *any)
+{
+	void *m = save_message(o, t->desc);
+
+	if (!m)
+		return NULL;
+	o->wire.n = 0;
+	if (!save_encode(&o->wire, t, obj))
+		o->failed = true;
+	else if (o->wire.n)
+		attach(o, m);
+	*any |= o->wire.n != 0;
+	for (uint32_t i = 0; t->mixed && i < t->nfields; i++) {
+		const struct save_field *f = &t->fields[i];
+
+		if (f->sub && f->sub->mixed)
+			mixed(o, f, (const uint8_t *)obj + f->at, m, any);
+	}
+	return o->failed ? NULL : m;
+}
+
+void *save_object(struct save_out *o, const struct save_type *t,
+		  const void *obj)
+{
+	bool any = false;
+
+	return object(o, t, obj, &any);
 }
 
 void save_record(struct save_out *o, enum nst_save_record type, const void *m)
@@ -96,13 +206,17 @@ void save_in_init(struct save_in *in, const struct nst_env *env,
 	*in = (struct save_in){.env = env,
 			       .p = image,
 			       .end = (const uint8_t *)image + bytes,
-			       .why = why};
+			       .why = why,
+			       .wire = {.env = env},
+			       .raw = {.env = env}};
 	why[0] = '\0';
 	save_arena_init(&in->arena, env);
 }
 
 void save_in_fini(struct save_in *in)
 {
+	save_wire_fini(&in->wire);
+	save_wire_fini(&in->raw);
 	save_arena_fini(&in->arena);
 }
 
@@ -183,17 +297,30 @@ bool save_next(struct save_in *in)
 	return true;
 }
 
-void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d)
+static void *unpack(struct save_in *in, const ProtobufCMessageDescriptor *d,
+		    const uint8_t *data, size_t bytes)
 {
 	ProtobufCAllocator a = {parse_alloc, parse_free, &in->arena};
 	void *m;
 
-	in->arena.limit =
-	    PARSE_LEAST + in->arena.bytes + (size_t)in->bytes * PARSE_FACTOR;
-	m = protobuf_c_message_unpack(d, &a, in->bytes, in->data);
+	in->arena.limit = PARSE_LEAST + in->arena.bytes + bytes * PARSE_FACTOR;
+	m = protobuf_c_message_unpack(d, &a, bytes, data);
 	if (!m && in->arena.no_memory)
 		save_fail(in, NST_E_NOMEM, "no memory");
 	else if (!m)
 		save_fail(in, NST_E_INVAL, "it is not the message it must be");
 	return m;
+}
+
+void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d)
+{
+	return unpack(in, d, in->data, in->bytes);
+}
+
+void *save_parse_object(struct save_in *in, const struct save_type *t)
+{
+	in->wire.n = in->raw.n = 0;
+	if (!save_split(in, t, in->data, in->data + in->bytes, &in->wire))
+		return NULL;
+	return unpack(in, t->desc, in->wire.p, in->wire.n);
 }

@@ -264,7 +264,7 @@ static struct nst_tcp *new_endpoint(struct load *l)
 
 static bool load_endpoint(struct load *l)
 {
-	Cordon__NstTcp *m = save_parse(&l->in, &cordon__nst_tcp__descriptor);
+	Cordon__NstTcp *m = save_parse_object(&l->in, &save_nst_tcp);
 	struct nst_tcp *tp = m ? new_endpoint(l) : NULL;
 	bool ok;
 

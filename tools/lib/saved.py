@@ -215,7 +215,21 @@ def check():
     return wrong
 
 
-ROW = """	{{.name = "{field}", .member = {member},
+CODES = {"sint32": ("ZIGZAG", 0), "sint64": ("ZIGZAG", 0),
+         "fixed32": ("FIXED32", 5), "sfixed32": ("FIXED32", 5),
+         "fixed64": ("FIXED64", 1), "sfixed64": ("FIXED64", 1),
+         "bytes": ("VARINT", 2), "string": ("VARINT", 2)}
+
+
+def key_of(f):
+    """Tag and wire type, as they are on the wire."""
+    wire = 2 if f.repeated or f.kind not in WIRES else \
+        CODES.get(f.kind, ("VARINT", 0))[1]
+    return f.number << 3 | wire
+
+
+ROW = """	{{.name = "{field}", .key = {key}, .code = SAVE_E_{code},
+	 .member = {member},
 	 .wire = SAVE_M_{wire}, .repeated = {repeated},
 	 .count = {count}, .stride = {stride},
 	 .at = offsetof({c}, {field}),
@@ -238,25 +252,40 @@ def row(c, pb, f, m, structs):
         count = (f"sizeof((({c} *)0)->{f.name}) / {size}" if m.array
                  else f"sizeof({element})")
     return ROW.format(
-        field=f.name, member=member, wire=wire, c=c, pb=pb, sub=sub,
+        field=f.name, key=key_of(f),
+        code=CODES.get(f.kind, ("VARINT", 0))[0], member=member, wire=wire, c=c, pb=pb, sub=sub,
         repeated="true" if f.repeated else "false", count=f"(uint32_t)({count})",
         stride=f"(uint32_t){size}",
         n_field=f"offsetof({pb}, n_{f.name})" if f.repeated else "0")
 
 
-def table(message, fields, structs):
+def mixed(message, every):
+    """Is some of it, or of its members, made by hand?"""
+    return any(f.made or (f.kind in every and mixed(f.kind, every))
+               for f in every.get(message, ()))
+
+
+def table(message, fields, structs, every):
     tag = snake(message)
     _, members = structs[tag]
     by_name = {m.name: m for m in members}
     pb = "Cordon__" + message
     rows = [row(f"struct {tag}", pb, f, by_name[f.name], structs)
             for f in fields if not f.made and f.name in by_name]
+    made = [f"	{{{key_of(f)}, &save_{snake(f.kind)}}},\n" for f in fields
+            if f.made and f.kind in every and snake(f.kind) in structs
+            and not all(x.made for x in every[f.kind])]
     return (f"static const struct save_field {tag}_fields[] = {{\n"
             + "".join(rows) + "};\n"
+            + (f"static const struct save_made {tag}_made[] = {{\n"
+               + "".join(made) + "};\n" if made else "") +
             f"const struct save_type save_{tag} = {{\n\t.name = \"{message}\","
             f"\n\t.desc = &cordon__{tag}__descriptor,\n\t.fields = {tag}_fields,"
             f"\n\t.nfields = sizeof({tag}_fields) / sizeof({tag}_fields[0]),\n"
-            "};\n\n")
+            + (f"\t.made = {tag}_made,\n\t.nmade = {len(made)},\n"
+               if made else "")
+            + ("\t.mixed = true,\n" if mixed(message, every) else "")
+            + "};\n\n")
 
 
 def tables(proto, folder):
@@ -290,7 +319,7 @@ def tables(proto, folder):
                  if u != f"{where}/{stem}")
     c += "".join(f'#include "{x}"\n' for x in heads) + "\n"
     for m, fields in mine.items():
-        c += table(m, fields, structs)
+        c += table(m, fields, structs, every)
     out = pathlib.Path(folder)
     (out / f"{stem}.fields.h").write_text(h)
     (out / f"{stem}.fields.c").write_text(c)
