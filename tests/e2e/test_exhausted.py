@@ -128,7 +128,8 @@ def settled_kib(pid, wanted):
 
 
 def test_many_connections_leave_no_memory(mode):
-    """20 000 connections opened and closed: the sentry's memory stays."""
+    """20 000 connections opened and closed: the sentry's memory stays. What
+    the allocator has not given back yet does not grow with 20 000 more."""
     p = subprocess.Popen(host.cordon([PYTHON, "-c", CHURN], mode, NONE),
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          bufsize=0)
@@ -136,14 +137,17 @@ def test_many_connections_leave_no_memory(mode):
     stop.start()
     try:
         kib = []
-        for n in 2000, 20000:
+        for n in 2000, 20000, 20000:
             p.stdin.write(b"%d\n" % n)
             equal(p.stdout.readline(), b"done\n")
-            kib.append(settled_kib(p.pid, kib[0] + 2047 if kib else 0))
+            kib.append(settled_kib(p.pid, kib[-1] + 2047 if kib else 0))
+            if kib[-1] - kib[0] < 2048 and len(kib) > 1:
+                break
         p.stdin.close()
         equal(p.wait(20), 0, "exit code")
     finally:
         stop.cancel()
         p.kill()
         p.wait()
-    assert kib[1] - kib[0] < 2048, f"grew from {kib[0]} to {kib[1]} KiB"
+    assert kib[-1] - kib[-2] < 2048, f"grew: {kib} KiB"
+    assert kib[-1] < 16384, f"took {kib} KiB"
