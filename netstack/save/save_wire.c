@@ -62,7 +62,7 @@ static void put_number(struct save_buf *w, const struct save_field *f,
 {
 	switch (f->code) {
 	case SAVE_E_ZIGZAG:
-		save_wire_varint(w, (v.u << 1) ^ (uint64_t)(v.i >> 63));
+		save_wire_varint(w, (v.u << 1) ^ (0 - (v.u >> 63)));
 		break;
 	case SAVE_E_FIXED32:
 		put_le(w, v.u, 4);
