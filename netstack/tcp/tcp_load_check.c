@@ -296,7 +296,8 @@ static bool flow_ok(const struct nst_tcp *tp)
 		      addr_bytes(&k->remote)) == 0;
 }
 
-/* A timer for what is not there would find nothing to send. */
+/* A timer for what is not there would find nothing to send, and end; what is
+ * there would be without one. */
 static bool clock_ok(const struct nst_tcp *tp)
 {
 	switch (tp->rtx.what) {
@@ -304,6 +305,8 @@ static bool clock_ok(const struct nst_tcp *tp)
 	case TCP_RTX_REORDER:
 	case TCP_RTX_TLP:
 		return tp->sents.n;
+	case TCP_RTX_PERSIST:
+		return tcp_persist_wanted(tp);
 	default:
 		return true;
 	}
