@@ -162,6 +162,8 @@ bool save_restore(struct save_in *in, const struct save_type *t, const void *m,
 	struct save_token raw;
 	bool split = raw_of(m, &raw);
 
+	if (!t) /* never: saved.py gives each message member its table */
+		return save_bad(in, "table", "is missing");
 	for (uint32_t i = 0; i < t->nfields; i++) {
 		const struct save_field *f = &t->fields[i];
 		bool mixed = f->sub && f->sub->mixed;

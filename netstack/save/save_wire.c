@@ -219,6 +219,8 @@ static bool put_field(struct save_buf *w, const struct save_field *f,
 
 bool save_encode(struct save_buf *w, const struct save_type *t, const void *obj)
 {
+	if (!t) /* never: saved.py gives each message member its table */
+		return false;
 	for (uint32_t i = 0; i < t->nfields; i++) {
 		const struct save_field *f = &t->fields[i];
 
