@@ -131,7 +131,6 @@ struct save_out {
 	struct save_buf wire;
 	const struct nst_save_sink *sink;
 	bool failed; /* memory ran out, or the sink refused */
-	uint64_t records, bytes;
 };
 void save_out_init(struct save_out *o, const struct nst_env *env,
 		   const struct nst_save_sink *sink);
@@ -171,8 +170,6 @@ void save_in_fini(struct save_in *in);
 /* Goes to the next record; false at the end, or when the image is broken
  * (in->err). The messages of the last record are gone. */
 bool save_next(struct save_in *in);
-/* Looks at the next record's type without going there; 0: none. */
-uint32_t save_peek(const struct save_in *in);
 /* The record as a message; NULL: broken (in->err). */
 void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d);
 /* The same by table: only fields made by hand can be seen in the message, the

@@ -64,19 +64,28 @@ bool save_bytes_from(struct save_in *in, const struct save_field *f,
 	return true;
 }
 
-static bool string_from(struct save_in *in, const struct save_field *f,
-			const char *s, char *p)
+bool save_text_from(struct save_in *in, const struct save_field *f,
+		    const uint8_t *data, size_t bytes, void *p)
 {
-	uint32_t n = 0;
-
+	if (bytes >= f->count)
+		return save_bad(in, f->name, "is too long");
+	for (size_t i = 0; i < bytes; i++)
+		if (!data[i])
+			return save_bad(in, f->name, "is no text");
 	memset(p, 0, f->count);
-	while (s && s[n]) {
-		if (n + 1 >= f->count)
-			return save_bad(in, f->name, "is too long");
-		p[n] = s[n];
-		n++;
-	}
+	if (bytes)
+		memcpy(p, data, bytes);
 	return true;
+}
+
+static bool string_from(struct save_in *in, const struct save_field *f,
+			const char *s, void *p)
+{
+	size_t n = 0;
+
+	while (s && s[n])
+		n++;
+	return save_text_from(in, f, (const uint8_t *)s, n, p);
 }
 
 static bool array_from(struct save_in *in, const struct save_field *f,
@@ -132,26 +141,19 @@ static bool field_from(struct save_in *in, const struct save_field *f,
 	}
 }
 
-/* What save_split() left for save_decode(), if anything. */
-static bool raw_of(const void *m, struct save_token *out)
+/* What save_split() left for save_decode(): [*p, *end). False: nothing. */
+static bool raw_of(const ProtobufCMessage *m, const uint8_t **p,
+		   const uint8_t **end)
 {
-	const ProtobufCMessage *msg = m;
-
-	for (unsigned i = 0; m && i < msg->n_unknown_fields; i++) {
-		const ProtobufCMessageUnknownField *u = &msg->unknown_fields[i];
-		const uint8_t *p = u->data, *end = p + u->len;
-		uint64_t n = 0;
+	for (unsigned i = 0; m && i < m->n_unknown_fields; i++) {
+		const ProtobufCMessageUnknownField *u = &m->unknown_fields[i];
+		uint64_t n;
 
 		if (u->tag != SAVE_RAW_TAG)
 			continue;
-		for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
-			n |= (uint64_t)(*p & 0x7f) << shift;
-			if (!(*p++ & 0x80))
-				break;
-		}
-		out->data = p;
-		out->bytes = (size_t)(end - p);
-		return n == out->bytes;
+		*p = u->data;
+		*end = *p + u->len;
+		return save_varint(p, *end, &n) && n == (uint64_t)(*end - *p);
 	}
 	return false;
 }
@@ -159,8 +161,8 @@ static bool raw_of(const void *m, struct save_token *out)
 bool save_restore(struct save_in *in, const struct save_type *t, const void *m,
 		  void *obj)
 {
-	struct save_token raw;
-	bool split = raw_of(m, &raw);
+	const uint8_t *p, *end;
+	bool split = raw_of(m, &p, &end);
 
 	if (!t) /* never: saved.py gives each message member its table */
 		return save_bad(in, "table", "is missing");
@@ -172,6 +174,5 @@ bool save_restore(struct save_in *in, const struct save_type *t, const void *m,
 				(uint8_t *)obj + f->at))
 			return false;
 	}
-	return !split ||
-	       save_decode(in, t, raw.data, raw.data + raw.bytes, obj);
+	return !split || save_decode(in, t, p, end, obj);
 }

@@ -91,6 +91,10 @@ static inline bool save_member_set(const struct save_field *f, void *p,
 NST_MUST_CHECK bool save_bytes_from(struct save_in *in,
 				    const struct save_field *f,
 				    const uint8_t *data, size_t bytes, void *p);
+/* The same for a string, which need not end in a zero. */
+NST_MUST_CHECK bool save_text_from(struct save_in *in,
+				   const struct save_field *f,
+				   const uint8_t *data, size_t bytes, void *p);
 
 /* ---- save_wire.c ---- */
 /* The table's members of *obj, encoded behind what is in w. False: no memory.
@@ -106,16 +110,9 @@ size_t save_wire_open(struct save_buf *w, uint32_t key);
 NST_MUST_CHECK bool save_wire_close(struct save_buf *w, size_t from);
 
 /* ---- save_unwire.c ---- */
-/* The next field: its key, where its value begins and ends (with its length, if
- * it has one). False: it is no field. */
-struct save_token {
-	uint32_t key;
-	uint64_t value;      /* of a number */
-	const uint8_t *data; /* of a length-prefixed one */
-	size_t bytes;
-};
-NST_MUST_CHECK bool save_token(const uint8_t **p, const uint8_t *end,
-			       struct save_token *out);
+/* A varint at *p, which moves behind it. False: it is cut short. */
+NST_MUST_CHECK bool save_varint(const uint8_t **p, const uint8_t *end,
+				uint64_t *out);
 /* Sets members of *obj that are there; all of them were zero. */
 NST_MUST_CHECK bool save_decode(struct save_in *in, const struct save_type *t,
 				const uint8_t *p, const uint8_t *end,

@@ -79,23 +79,23 @@ char *save_text(const char *s)
 static void attach(struct save_out *o, ProtobufCMessage *m)
 {
 	ProtobufCMessageUnknownField *u;
-	const uint8_t *p = o->wire.p;
-	size_t at = 0;
-	uint32_t key = 0;
+	const uint8_t *p = o->wire.p, *end = p + o->wire.n;
+	uint64_t key;
 
-	do
-		key |= (uint32_t)(p[at] & 0x7f) << (7 * at);
-	while (p[at++] & 0x80);
-	u = save_memory(o, sizeof(*u) + o->wire.n - at);
+	if (!save_varint(&p, end, &key)) {
+		o->failed = true; /* never: save_encode() began with it */
+		return;
+	}
+	u = save_memory(o, sizeof(*u) + (size_t)(end - p));
 	if (!u)
 		return;
 	*u = (ProtobufCMessageUnknownField){
-	    .tag = key >> 3,
+	    .tag = (uint32_t)(key >> 3),
 	    .wire_type = (ProtobufCWireType)(key & 7),
-	    .len = o->wire.n - at,
+	    .len = (size_t)(end - p),
 	    .data = (uint8_t *)(u + 1),
 	};
-	memcpy(u->data, p + at, u->len);
+	memcpy(u->data, p, u->len);
 	m->unknown_fields = u;
 	m->n_unknown_fields = 1;
 }
@@ -182,8 +182,6 @@ void save_record(struct save_out *o, enum nst_save_record type, const void *m)
 	} else {
 		o->failed = true;
 	}
-	o->records++;
-	o->bytes += n;
 	save_arena_reset(&o->arena);
 }
 
@@ -267,13 +265,6 @@ bool save_bad(struct save_in *in, const char *name, const char *what)
 	append(text, &at, " ");
 	append(text, &at, what);
 	return save_fail(in, NST_E_INVAL, text);
-}
-
-uint32_t save_peek(const struct save_in *in)
-{
-	if (in->err || in->end - in->p < HEADER_BYTES)
-		return 0;
-	return get32(in->p);
 }
 
 bool save_next(struct save_in *in)

@@ -2,7 +2,7 @@
 /* Protobuf's wire format straight into members of a struct. Hostile input. */
 #include "netstack/save/save_priv.h"
 
-static bool get_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
+bool save_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
 	const uint8_t *p = *at;
 	uint64_t v = 0;
@@ -29,24 +29,32 @@ static bool get_le(const uint8_t **at, const uint8_t *end, unsigned bytes,
 	return true;
 }
 
-bool save_token(const uint8_t **p, const uint8_t *end, struct save_token *out)
+/* The next field: its key, its value. False: it is no field. */
+struct token {
+	uint32_t key;
+	uint64_t value;      /* of a number */
+	const uint8_t *data; /* of a length-prefixed one */
+	size_t bytes;
+};
+
+static bool next_token(const uint8_t **p, const uint8_t *end, struct token *out)
 {
 	uint64_t v;
 
-	if (!get_varint(p, end, &v) || v > UINT32_MAX || v < 8)
+	if (!save_varint(p, end, &v) || v > UINT32_MAX || v < 8)
 		return false;
 	out->key = (uint32_t)v;
 	out->data = NULL;
 	out->bytes = 0;
 	switch (v & 7) {
 	case SAVE_WT_VARINT:
-		return get_varint(p, end, &out->value);
+		return save_varint(p, end, &out->value);
 	case SAVE_WT_64:
 		return get_le(p, end, 8, &out->value);
 	case SAVE_WT_32:
 		return get_le(p, end, 4, &out->value);
 	case SAVE_WT_LEN:
-		if (!get_varint(p, end, &v) || v > (uint64_t)(end - *p))
+		if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
 			return false;
 		out->data = *p;
 		out->bytes = (size_t)v;
@@ -84,15 +92,16 @@ static union save_value number(const struct save_field *f, uint64_t v)
 }
 
 static bool take_packed(struct save_in *in, const struct save_field *f,
-			const struct save_token *k, uint32_t *n, uint8_t *to)
+			const struct token *k, uint32_t *n, uint8_t *to)
 {
 	const uint8_t *p = k->data, *end = p + k->bytes;
 	uint64_t v;
 
 	while (p < end) {
-		bool ok = f->code == SAVE_E_FIXED32   ? get_le(&p, end, 4, &v)
-			  : f->code == SAVE_E_FIXED64 ? get_le(&p, end, 8, &v)
-						      : get_varint(&p, end, &v);
+		bool ok = f->code == SAVE_E_FIXED32 ? get_le(&p, end, 4, &v)
+			  : f->code == SAVE_E_FIXED64
+			      ? get_le(&p, end, 8, &v)
+			      : save_varint(&p, end, &v);
 
 		if (!ok)
 			return save_bad(in, f->name, "is cut short");
@@ -106,21 +115,8 @@ static bool take_packed(struct save_in *in, const struct save_field *f,
 	return true;
 }
 
-static bool take_string(struct save_in *in, const struct save_field *f,
-			const struct save_token *k, uint8_t *to)
-{
-	if (k->bytes >= f->count)
-		return save_bad(in, f->name, "is too long");
-	for (size_t i = 0; i < k->bytes; i++)
-		if (!k->data[i])
-			return save_bad(in, f->name, "is no text");
-	memset(to, 0, f->count);
-	memcpy(to, k->data, k->bytes);
-	return true;
-}
-
 static bool take(struct save_in *in, const struct save_field *f,
-		 const struct save_token *k, uint32_t *n, uint8_t *to)
+		 const struct token *k, uint32_t *n, uint8_t *to)
 {
 	if (k->key != f->key)
 		return save_bad(in, f->name, "is of another type");
@@ -136,7 +132,7 @@ static bool take(struct save_in *in, const struct save_field *f,
 	if (f->wire == SAVE_M_BYTES)
 		return save_bytes_from(in, f, k->data, k->bytes, to);
 	if (f->wire == SAVE_M_STRING)
-		return take_string(in, f, k, to);
+		return save_text_from(in, f, k->data, k->bytes, to);
 	if (save_member_set(f, to, number(f, k->value)))
 		return true;
 	return save_bad(in, f->name, "is out of range");
@@ -146,11 +142,11 @@ bool save_decode(struct save_in *in, const struct save_type *t,
 		 const uint8_t *p, const uint8_t *end, void *obj)
 {
 	const struct save_field *last = NULL, *f;
-	struct save_token k;
+	struct token k;
 	uint32_t at = 0, n = 0;
 
 	while (p < end) {
-		if (!save_token(&p, end, &k))
+		if (!next_token(&p, end, &k))
 			return save_bad(in, t->name, "is cut short");
 		f = row(t, &at, k.key >> 3);
 		if (!f)
@@ -184,7 +180,7 @@ static bool append(struct save_buf *w, const uint8_t *p, size_t n)
 }
 
 static bool split_field(struct save_in *in, const struct save_type *t,
-			const struct save_token *k, const uint8_t *from,
+			const struct token *k, const uint8_t *from,
 			const uint8_t *to, uint32_t *at, struct save_buf *w)
 {
 	const struct save_type *sub;
@@ -208,13 +204,13 @@ bool save_split(struct save_in *in, const struct save_type *t, const uint8_t *p,
 		const uint8_t *end, struct save_buf *w)
 {
 	size_t raw = in->raw.n, n;
-	struct save_token k;
+	struct token k;
 	uint32_t at = 0;
 
 	while (p < end) {
 		const uint8_t *from = p;
 
-		if (!save_token(&p, end, &k) || k.key >> 3 == SAVE_RAW_TAG)
+		if (!next_token(&p, end, &k) || k.key >> 3 == SAVE_RAW_TAG)
 			return save_bad(in, t->name, "is broken");
 		if (!split_field(in, t, &k, from, p, &at, w))
 			return save_fail(in, NST_E_NOMEM, "no memory");

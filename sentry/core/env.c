@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the sentry lends to its netstacks: memory from malloc, random bytes
- * and SipHash-2-4 from libsodium, events to the dirty list.
+ * What the sentry lends to its netstacks: env_plain()'s, with memory that can
+ * be poisoned, random bytes in blocks and events to the dirty list.
  *
  * Random bytes are drawn in blocks (one system call per block, not per port
  * or sequence number) and wiped as they are handed out. The block is guarded
@@ -13,6 +13,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sentry/core/env_plain.h"
 
 #define RANDOM_BLOCK_BYTES 1024
 
@@ -29,18 +31,6 @@
 
 static uint8_t random_block[RANDOM_BLOCK_BYTES];
 static size_t random_left;
-
-static void *env_alloc(void *ctx, size_t bytes)
-{
-	(void)ctx;
-	return calloc(1, bytes);
-}
-
-static void *env_alloc_raw(void *ctx, size_t bytes)
-{
-	(void)ctx;
-	return malloc(bytes);
-}
 
 /* What still uses it shall not find what it looks for. */
 static void env_free(void *ctx, void *p, size_t bytes)
@@ -68,18 +58,6 @@ static void env_random(void *ctx, void *buf, size_t bytes)
 	memset(random_block + random_left, 0, bytes);
 }
 
-static uint64_t env_hash(void *ctx, const uint8_t key[16], const void *data,
-			 size_t bytes)
-{
-	uint64_t h;
-
-	(void)ctx;
-	_Static_assert(crypto_shorthash_BYTES == sizeof h, "SipHash-2-4");
-	_Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4");
-	crypto_shorthash((unsigned char *)&h, data, bytes, key);
-	return h;
-}
-
 /* user is NULL for endpoints nobody has accepted yet. */
 static void env_event(void *ctx, void *user, uint32_t events)
 {
@@ -103,13 +81,9 @@ static void keep_memory(void)
 void sandbox_env_init(struct sandbox *sb)
 {
 	keep_memory();
-	sb->env = (struct nst_env){
-	    .ctx = sb,
-	    .alloc = env_alloc,
-	    .alloc_raw = env_alloc_raw,
-	    .free = env_free,
-	    .random = env_random,
-	    .hash = env_hash,
-	    .event = env_event,
-	};
+	sb->env = *env_plain();
+	sb->env.ctx = sb;
+	sb->env.free = env_free;
+	sb->env.random = env_random;
+	sb->env.event = env_event;
 }

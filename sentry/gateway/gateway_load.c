@@ -7,9 +7,9 @@
  */
 #include "sentry/gateway/gateway_save.h"
 
-#include <errno.h>
 #include <string.h>
 
+#include "sentry/core/errmap.h"
 #include "sentry/gateway/gateway_save_priv.h"
 
 #define POISON 0xdb
@@ -370,7 +370,5 @@ int gateway_restore(struct gateway *gw, const struct gateway_finds *finds,
 	e = l.in.err;
 	*image = l.in.p;
 	save_in_fini(&l.in);
-	if (e == NST_OK)
-		return 0;
-	return e == NST_E_NOMEM ? -ENOMEM : -EINVAL;
+	return -errno_of(e);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sentry/core/env_plain.h"
 #include "sentry/core/log.h"
 #include "sentry/core/run.h"
 #include "sentry/image/image.h"
@@ -49,7 +50,7 @@ static int check_record(struct check *c, struct image_walk *w)
 		return -EBADMSG;
 	if (w->type != NST_SAVE_STACK)
 		return 0;
-	return image_trial(&c->trial, image_env(), &p, c->im.end, false,
+	return image_trial(&c->trial, env_plain(), &p, c->im.end, false,
 			   c->why);
 }
 

@@ -40,10 +40,6 @@ enum image_record {
 #define IMAGE_PART_GATEWAY_STACK "gateway-stack"
 #define IMAGE_PART_GATEWAY "gateway"
 
-/* What lends memory, random bytes and hashes to those who read images; its
- * events go nowhere. */
-const struct nst_env *image_env(void);
-
 /* ---- reading ---- */
 struct image {
 	const uint8_t *data; /* the file */

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sentry/core/env_plain.h"
+
 static uint32_t get32(const uint8_t *p)
 {
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
@@ -162,7 +164,7 @@ static int check_header(struct image *im, char *why)
 	char text[NST_SAVE_WHY];
 	int rc;
 
-	save_in_init(&im->head, image_env(), im->data + IMAGE_PREAMBLE_BYTES,
+	save_in_init(&im->head, env_plain(), im->data + IMAGE_PREAMBLE_BYTES,
 		     (size_t)(im->end - im->data) - IMAGE_PREAMBLE_BYTES, text);
 	if (save_next(&im->head) && im->head.type == IMAGE_HEADER)
 		im->header =
@@ -180,7 +182,7 @@ int image_parse(struct image *im, const uint8_t *data, size_t bytes, char *why)
 	int rc;
 
 	*im = (struct image){.data = data, .bytes = bytes};
-	save_arena_init(&im->head.arena, image_env());
+	save_arena_init(&im->head.arena, env_plain());
 	rc = check_preamble(data, bytes, &im->format, why);
 	if (!rc)
 		rc = find_tail(im, why);

@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "sentry/core/env_plain.h"
+
 void image_walk_init(struct image_walk *w, const struct image *im)
 {
 	*w = (struct image_walk){.im = im};
-	save_in_init(&w->in, image_env(), im->records,
+	save_in_init(&w->in, env_plain(), im->records,
 		     (size_t)(im->end - im->records), w->why);
 	if (im->header->n_parts)
 		w->left = im->header->parts[0]->records;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "netstack/dgram/dgram.fields.h"
+#include "sentry/core/errmap.h"
 #include "sentry/sock/sock_save_priv.h"
 
 /* Which endpoint is whose, sorted by id. */
@@ -202,9 +203,7 @@ int sock_table_load(struct sandbox *sb, const uint8_t **image,
 	e = l.in.err;
 	*image = l.in.p;
 	save_in_fini(&l.in);
-	if (e == NST_OK)
-		return 0;
-	return e == NST_E_NOMEM ? -ENOMEM : -EINVAL;
+	return -errno_of(e);
 }
 
 /* ---- endpoints ---- */

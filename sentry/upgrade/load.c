@@ -102,11 +102,6 @@ static bool load_first_record(struct load *l, struct save_in *in)
 	return load_guest(l, in, m->guest) && load_control(l, in, m);
 }
 
-static int errno_of_in(const struct save_in *in)
-{
-	return in->err ? -errno_of(in->err) : 0;
-}
-
 static int load_first(struct load *l)
 {
 	struct save_in in;
@@ -115,7 +110,7 @@ static int load_first(struct load *l)
 	save_in_init(&in, &l->sb->env, l->p, (size_t)(l->end - l->p), l->why);
 	(void)load_first_record(l, &in);
 	l->p = in.p;
-	err = errno_of_in(&in);
+	err = -errno_of(in.err);
 	save_in_fini(&in);
 	return err;
 }
@@ -130,7 +125,7 @@ static int load_end(struct load *l)
 		(void)save_bad(&in, "image", "has no end");
 	else if (in.p != in.end)
 		(void)save_bad(&in, "image", "has something behind its end");
-	err = errno_of_in(&in);
+	err = -errno_of(in.err);
 	save_in_fini(&in);
 	return err;
 }

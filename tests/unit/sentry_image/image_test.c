@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "netstack/nst_tcp.h"
+#include "sentry/core/env_plain.h"
 #include "sentry/image/image.h"
 #include "sentry/image/json.h"
 #include "sentry/image/trial.h"
@@ -148,7 +149,7 @@ Test(image, is_written_and_read)
 	cr_assert_str_eq(im.header->sandbox, "box");
 	cr_assert_str_eq(im.header->modules[0]->name, "netstack");
 	p = im.records;
-	cr_assert(!image_trial(&t, image_env(), &p, im.end, false, r.why), "%s",
+	cr_assert(!image_trial(&t, env_plain(), &p, im.end, false, r.why), "%s",
 		  r.why);
 	cr_assert_eq(p, im.end);
 	cr_assert_eq(t.tcp[NST_TCP_LISTEN], 1);

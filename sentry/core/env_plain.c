@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What readers of images lend to netstack; and how they say what is wrong. */
-#include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "sentry/core/env_plain.h"
 
-#include "sentry/image/image.h"
+#include <sodium.h>
+#include <stdlib.h>
 
 static void *env_alloc(void *ctx, size_t bytes)
 {
@@ -39,6 +36,7 @@ static uint64_t env_hash(void *ctx, const uint8_t key[16], const void *data,
 
 	(void)ctx;
 	_Static_assert(crypto_shorthash_BYTES == sizeof h, "SipHash-2-4");
+	_Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4");
 	crypto_shorthash((unsigned char *)&h, data, bytes, key);
 	return h;
 }
@@ -50,7 +48,7 @@ static void env_event(void *ctx, void *user, uint32_t events)
 	(void)events;
 }
 
-const struct nst_env *image_env(void)
+const struct nst_env *env_plain(void)
 {
 	static const struct nst_env env = {
 	    .alloc = env_alloc,
@@ -62,14 +60,4 @@ const struct nst_env *image_env(void)
 	};
 
 	return &env;
-}
-
-int image_fail(char *why, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, IMAGE_WHY, fmt, ap);
-	va_end(ap);
-	return err;
 }
