@@ -7,19 +7,14 @@
 #include "tests/sim/sim_priv.h"
 
 #define READ_CHUNK 4096 /* of a slow reader */
-/* A peer that is gone is noticed: seconds. */
-#define KEEP_IDLE 20
-#define KEEP_INTERVAL 5
-#define KEEP_COUNT 127
 #define GIVE_UP_MIN (60 * NST_SEC)
 /* LINUX: tcp_retries2: 15 from an RTO of 200 ms, RFC 1122 4.2.3.5; counted
  * from the first retransmission of a loss episode that never ended. */
 #define RETRIES_MIN (900 * NST_SEC)
-#define NOBODY_COMES (300 * NST_SEC)
 
 /* ---- who has something to do ---- */
 
-static void mark(struct sim_end *e)
+void app_mark(struct sim_end *e)
 {
 	struct sim *s = e->flow->sim;
 
@@ -32,10 +27,18 @@ static void mark(struct sim_end *e)
 
 void app_event(struct testenv *te, void *user, uint32_t events)
 {
+	struct sim_user *u = user;
+	uint64_t what;
+
 	(void)te;
-	(void)events;
-	if (user)
-		mark(user);
+	if (!u)
+		return;
+	what = (uint64_t)u->name << 32 | events;
+	u->host->told = tape_mix(u->host->told, &what, sizeof(what));
+	u->host->told =
+	    tape_mix(u->host->told, &u->host->sim->now, sizeof(nst_time));
+	if (u->end)
+		app_mark(u->end);
 }
 
 /* ---- reading and writing ---- */
@@ -48,7 +51,7 @@ static uint8_t byte_at(const struct sim_end *e, int from, uint64_t pos)
 			 e->flow->i * 41);
 }
 
-static nst_time pause_up_to(struct sim_end *e, nst_time max)
+nst_time app_pause(struct sim_end *e, nst_time max)
 {
 	struct sim *s = e->flow->sim;
 
@@ -81,7 +84,8 @@ static void verify(struct sim_end *e, const struct nst_iov *iov, size_t niov,
 		size_t m = iov[k].len < n ? iov[k].len : n;
 
 		for (size_t i = 0; i < m; i++)
-			if (p[i] != byte_at(e, 1 - e->side, e->got + i))
+			if (!e->flow->conf->oob &&
+			    p[i] != byte_at(e, 1 - e->side, e->got + i))
 				sim_fail(e->flow->sim,
 					 "flow %u side %d: byte %llu is wrong",
 					 e->flow->i, e->side,
@@ -89,6 +93,23 @@ static void verify(struct sim_end *e, const struct nst_iov *iov, size_t niov,
 		e->got += m;
 		n -= m;
 	}
+}
+
+static void note_byte(struct sim_end *e, uint8_t byte)
+{
+	e->digest = tape_mix(e->digest, &byte, 1);
+}
+
+/* The urgent byte, when it is not in line. */
+static void read_urgent(struct sim_end *e)
+{
+	uint8_t c;
+
+	if (!e->flow->conf->oob)
+		return;
+	note_byte(e, nst_tcp_at_mark(e->tp));
+	if (nst_tcp_rcv_urgent(e->tp, false, &c) == NST_OK)
+		note_byte(e, c);
 }
 
 static void note_read(struct sim_end *e, nst_time now)
@@ -105,14 +126,17 @@ static bool app_read(struct sim_end *e)
 	struct nst_iov iov[2];
 	size_t niov, n;
 
+	read_urgent(e);
 	n = allowance(e, nst_tcp_rcv_data(e->tp, iov, &niov));
 	if (n) {
 		verify(e, iov, niov, n);
 		note_read(e, s->now);
+		e->digest = tape_mix(e->digest, &s->now, sizeof(s->now));
+		e->digest = tape_mix(e->digest, &e->got, sizeof(e->got));
 		nst_tcp_rcv_consume(e->tp, n, s->now);
 		net_check(e->host, SIM_CALL);
 		if (c->read_pause[e->side])
-			e->reads_at = pause_up_to(e, c->read_pause[e->side]);
+			e->reads_at = app_pause(e, c->read_pause[e->side]);
 	}
 	if (!e->eof && nst_tcp_rcv_eof(e->tp)) {
 		e->eof = true;
@@ -148,8 +172,8 @@ static void urgent(struct sim_end *e)
 	}
 }
 
-static size_t fill(struct sim_end *e, const struct nst_iov *iov, size_t niov,
-		   uint64_t max)
+size_t app_fill(struct sim_end *e, const struct nst_iov *iov, size_t niov,
+		uint64_t max)
 {
 	size_t n = 0;
 
@@ -160,6 +184,28 @@ static size_t fill(struct sim_end *e, const struct nst_iov *iov, size_t niov,
 			p[i] = byte_at(e, e->side, e->sent + n);
 	}
 	return n;
+}
+
+/* Of a program that plays with them. */
+static uint32_t send_flags(struct sim_end *e)
+{
+	static const uint32_t flags[] = {0, 0, NST_SND_MORE, NST_SND_EOR,
+					 NST_SND_CUT};
+
+	if (!e->flow->conf->cork[e->side])
+		return 0;
+	return flags[testenv_below(&e->flow->sim->rnd, 5)];
+}
+
+static void cork(struct sim_end *e)
+{
+	struct sim *s = e->flow->sim;
+
+	if (!e->flow->conf->cork[e->side] || testenv_below(&s->rnd, 3))
+		return;
+	e->corked = !e->corked;
+	if (nst_sock_set(nst_tcp_sock(e->tp), NST_TCP_CORK, e->corked, s->now))
+		sim_fail(s, "TCP_CORK is refused");
 }
 
 static bool app_write(struct sim_end *e)
@@ -177,103 +223,20 @@ static bool app_write(struct sim_end *e)
 
 		max = max < w ? max : w;
 	}
-	n = fill(e, iov, niov, max);
+	n = app_fill(e, iov, niov, max);
 	e->sent += n;
-	nst_tcp_snd_commit(e->tp, n, false, s->now);
+	nst_tcp_snd_commit(e->tp, n, send_flags(e), s->now);
 	urgent(e);
+	cork(e);
 	net_check(e->host, SIM_CALL);
 	if (c->write_pause[e->side])
-		e->writes_at = pause_up_to(e, c->write_pause[e->side]);
+		e->writes_at = app_pause(e, c->write_pause[e->side]);
 	return n > 0;
-}
-
-/* ---- beginnings ---- */
-
-static struct nst_sockaddr server_addr(const struct sim_flow *f)
-{
-	bool v4 = f->sim->conf.family == 4;
-
-	return test_sa(v4 ? "10.0.0.1" : "fd00::1",
-		       (uint16_t)(SIM_PORT + f->i));
-}
-
-static bool set(struct sim_end *e, struct nst_tcp *tp, enum nst_opt opt,
-		int64_t v)
-{
-	return !nst_sock_set(nst_tcp_sock(tp), opt, v, e->flow->sim->now);
-}
-
-static bool options(struct sim_end *e, struct nst_tcp *tp)
-{
-	const struct sim_flow_conf *c = e->flow->conf;
-	int i = e->side;
-
-	if (c->cc[i][0] && nst_tcp_set_cc(tp, c->cc[i], e->flow->sim->now)) {
-		sim_fail(e->flow->sim, "no congestion control %s", c->cc[i]);
-		return false;
-	}
-	return (!c->sndbuf[i] || set(e, tp, NST_SO_SNDBUF, c->sndbuf[i])) &&
-	       (!c->rcvbuf[i] || set(e, tp, NST_SO_RCVBUF, c->rcvbuf[i])) &&
-	       set(e, tp, NST_TCP_NODELAY, c->nodelay[i]) &&
-	       set(e, tp, NST_SO_OOBINLINE, 1) &&
-	       set(e, tp, NST_SO_KEEPALIVE, 1) &&
-	       set(e, tp, NST_TCP_KEEPIDLE, KEEP_IDLE) &&
-	       set(e, tp, NST_TCP_KEEPINTVL, KEEP_INTERVAL) &&
-	       set(e, tp, NST_TCP_KEEPCNT, KEEP_COUNT);
-}
-
-static struct nst_tcp *endpoint(struct sim_end *e)
-{
-	struct sim *s = e->flow->sim;
-	struct nst_tcp *tp;
-
-	if (nst_tcp_new(e->host->st, s->conf.family, e, s->now, &tp))
-		return NULL;
-	if (options(e, tp))
-		return tp;
-	nst_tcp_abort(tp, s->now);
-	return NULL;
-}
-
-static bool start_server(struct sim_flow *f)
-{
-	struct sim_end *e = &f->end[SIM_SERVER];
-	struct nst_sockaddr any = server_addr(f);
-
-	any.addr = (struct nst_addr){.family = f->sim->conf.family};
-	e->lis = endpoint(e);
-	return e->lis && !nst_sock_bind(nst_tcp_sock(e->lis), &any) &&
-	       !nst_tcp_listen(e->lis, 5, f->sim->now);
-}
-
-static void start_client(struct sim_flow *f)
-{
-	struct sim_end *e = &f->end[SIM_CLIENT];
-	struct nst_sockaddr to = server_addr(f);
-
-	f->started = true;
-	e->tp = endpoint(e);
-	if (!e->tp ||
-	    nst_tcp_connect(e->tp, &to, f->sim->now) != NST_E_INPROGRESS)
-		sim_fail(f->sim, "flow %u cannot connect", f->i);
-	net_check(e->host, SIM_CALL);
-}
-
-static void accept_one(struct sim_end *e)
-{
-	struct sim *s = e->flow->sim;
-
-	if (!e->lis || nst_tcp_accept(e->lis, &e->tp))
-		return;
-	e->accepted = true;
-	nst_sock_set_user(nst_tcp_sock(e->tp), e);
-	nst_tcp_close(e->lis, s->now);
-	e->lis = NULL;
 }
 
 /* ---- endings ---- */
 
-static void gone(struct sim_end *e)
+void app_gone(struct sim_end *e)
 {
 	struct sim_flow *f = e->flow;
 
@@ -281,8 +244,8 @@ static void gone(struct sim_end *e)
 	e->gone = true;
 	e->left_at = f->sim->now;
 	net_check(e->host, SIM_CALL);
-	if (f->end[SIM_SERVER].lis)
-		mark(&f->end[SIM_SERVER]);
+	if (f->end[SIM_SERVER].lis || f->conf->fwd)
+		app_mark(&f->end[SIM_SERVER]);
 	if (f->end[0].gone && f->end[1].gone)
 		f->sim->alive--;
 }
@@ -296,7 +259,7 @@ static void leave(struct sim_end *e)
 {
 	remember(e);
 	nst_tcp_close(e->tp, e->flow->sim->now);
-	gone(e);
+	app_gone(e);
 }
 
 /* The way a flow is broken off on purpose. True: it was, just now. */
@@ -305,7 +268,8 @@ static bool break_off(struct sim_end *e)
 	const struct sim_flow_conf *c = e->flow->conf;
 	bool abort = c->ending == SIM_END_ABORT;
 
-	if (c->ending < SIM_END_ABORT || c->breaker != e->side)
+	if (c->ending < SIM_END_ABORT || c->breaker != e->side ||
+	    c->ending == SIM_END_ORPHAN)
 		return false;
 	if ((abort ? e->sent : e->got) < c->abort_at)
 		return false;
@@ -315,7 +279,7 @@ static bool break_off(struct sim_end *e)
 		nst_tcp_abort(e->tp, e->flow->sim->now);
 	else
 		nst_tcp_close(e->tp, e->flow->sim->now);
-	gone(e);
+	app_gone(e);
 	return true;
 }
 
@@ -344,6 +308,11 @@ static bool may_fail(const struct sim_end *e, enum nst_err err)
 	if (peer->gone)
 		return e->flow->conf->hasty ||
 		       now - peer->left_at >= GIVE_UP_MIN;
+	/* RFC 4987 3.6: a cookie comes back in the first ACK only; what
+	 * overtakes that is answered with RST. */
+	if (e->side == SIM_CLIENT &&
+	    peer->host->st->tcp->ctl.tcp_syncookies == 2)
+		return true;
 	return e->side == SIM_CLIENT && !peer->accepted &&
 	       now - SIM_START - e->flow->conf->start >= GIVE_UP_MIN;
 }
@@ -361,11 +330,39 @@ static void failed(struct sim_end *e, enum nst_err err)
 	leave(e);
 }
 
+/* A flow of which one side leaves the connection to its stack. True: it does
+ * not end as others do. */
+static bool orphan(struct sim_end *e)
+{
+	const struct sim_flow_conf *c = e->flow->conf;
+	struct sim *s = e->flow->sim;
+
+	if (c->ending != SIM_END_ORPHAN || nst_tcp_deferred(e->tp) ||
+	    nst_tcp_state(e->tp) == NST_TCP_SYN_SENT)
+		return false;
+	if (c->breaker == e->side) {
+		if (e->sent < e->want)
+			return true;
+		e->flow->broken = true;
+		leave(e);
+	} else if (e->eof) {
+		if (!e->leaves_at)
+			e->leaves_at = app_pause(e, c->linger);
+		if (s->now >= e->leaves_at)
+			leave(e);
+		else
+			sim_wake_at(e, e->leaves_at);
+	}
+	return true;
+}
+
 static void finish(struct sim_end *e)
 {
 	struct sim *s = e->flow->sim;
 	struct sim_end *peer = &e->flow->end[1 - e->side];
 
+	if (orphan(e))
+		return;
 	if (e->sent == e->want && !e->shut &&
 	    nst_tcp_state(e->tp) != NST_TCP_SYN_SENT &&
 	    (e->flow->conf->ending != SIM_END_HALF || e->side == SIM_CLIENT ||
@@ -378,7 +375,7 @@ static void finish(struct sim_end *e)
 		return;
 	if (!e->flow->conf->hasty && nst_tcp_outq(e->tp))
 		return;
-	if (e->got != peer->sent && !e->flow->broken)
+	if (e->got != peer->sent && !e->flow->broken && !e->flow->conf->oob)
 		sim_fail(s, "flow %u side %d: got %llu of %llu bytes",
 			 e->flow->i, e->side, (unsigned long long)e->got,
 			 (unsigned long long)peer->sent);
@@ -412,22 +409,6 @@ static void stop_endless(struct sim_end *e)
 		sim_wake_at(e, end);
 }
 
-/* The client broke off before its handshake was over: nobody will come. */
-static void stop_waiting(struct sim_end *e)
-{
-	struct sim_flow *f = e->flow;
-
-	if (!e->lis || !f->end[SIM_CLIENT].gone)
-		return;
-	if (f->sim->now < f->end[SIM_CLIENT].left_at + NOBODY_COMES) {
-		sim_wake_at(e, f->end[SIM_CLIENT].left_at + NOBODY_COMES);
-		return;
-	}
-	nst_tcp_close(e->lis, f->sim->now);
-	e->lis = NULL;
-	gone(e);
-}
-
 static void turn(struct sim_end *e)
 {
 	struct sim *s = e->flow->sim;
@@ -436,12 +417,12 @@ static void turn(struct sim_end *e)
 	if (e->gone)
 		return;
 	if (e->side == SIM_CLIENT && !e->flow->started)
-		start_client(e->flow);
+		open_client(e->flow);
 	if (!e->tp)
-		accept_one(e);
-	if (!e->tp)
-		stop_waiting(e);
+		open_wait(e);
 	if (!e->tp || s->why[0])
+		return;
+	if (nst_tcp_deferred(e->tp) && !open_syn(e))
 		return;
 	stop_endless(e);
 	while (busy) {
@@ -457,7 +438,7 @@ static void turn(struct sim_end *e)
 void app_run(struct sim *s)
 {
 	while (s->nheap && s->heap[1]->wake <= s->now)
-		mark(sim_wake_pop(s));
+		app_mark(sim_wake_pop(s));
 	while (s->dirty && !s->why[0]) {
 		struct sim_end *e = s->dirty;
 
@@ -479,15 +460,18 @@ static bool flow_init(struct sim *s, uint32_t i)
 	for (int k = 0; k < 2; k++) {
 		f->end[k].flow = f;
 		f->end[k].side = k;
+		f->end[k].user.name = i * 2 + (uint32_t)k;
+		f->end[k].user.end = &f->end[k];
 		f->end[k].host =
 		    &s->host[k == SIM_SERVER ? 0 : 1 + f->conf->client];
+		f->end[k].user.host = f->end[k].host;
 		f->end[k].wake = NST_NEVER;
 		f->end[k].want = f->conf->bytes[k];
 		if (f->end[k].want == SIM_ENDLESS)
 			sim_wake_at(&f->end[k], s->now + s->conf.duration);
 	}
 	sim_wake_at(&f->end[SIM_CLIENT], s->now + f->conf->start);
-	return start_server(f);
+	return open_server(f);
 }
 
 bool app_init(struct sim *s)
@@ -496,7 +480,7 @@ bool app_init(struct sim *s)
 	s->heap = calloc(s->conf.nflows * 2 + 1, sizeof(*s->heap));
 	if (!s->flows || !s->heap)
 		return false;
-	s->alive = s->conf.nflows;
+	s->alive += s->conf.nflows;
 	for (uint32_t i = 0; i < s->conf.nflows; i++)
 		if (!flow_init(s, i))
 			return false;

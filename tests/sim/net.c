@@ -41,6 +41,13 @@ void net_check(struct sim_host *h, enum sim_event what)
 
 /* ---- packets ---- */
 
+static bool is_tcp(const struct nst_pkt *pkt)
+{
+	const uint8_t *ip = nst_pkt_data(pkt);
+
+	return ip[ip[0] >> 4 == 4 ? 9 : 6] == 6;
+}
+
 /* The flow's side at this host; NULL: no packet of a flow. */
 static struct sim_end *end_of(struct sim_host *h, const struct nst_pkt *pkt,
 			      bool out)
@@ -50,7 +57,7 @@ static struct sim_end *end_of(struct sim_host *h, const struct nst_pkt *pkt,
 	const uint8_t *p = nst_pkt_data(pkt) + l4 + (out == !h->i ? 0 : 2);
 	uint32_t port;
 
-	if (pkt->len < l4 + 20 || !h->sim->flows)
+	if (pkt->len < l4 + 20 || !h->sim->flows || !is_tcp(pkt))
 		return NULL;
 	port = (uint32_t)p[0] << 8 | p[1];
 	if (port < SIM_PORT || port >= SIM_PORT + h->sim->conf.nflows)
@@ -80,10 +87,46 @@ static void note_out(struct sim_host *h, const struct nst_pkt *pkt)
 		e->data_at = h->sim->now;
 }
 
+static nst_time batch_of(const struct sim_host *h)
+{
+	return h->sim->conf.host[h->i ? SIM_CLIENT : SIM_SERVER].batch;
+}
+
+/* It waits for others, as behind an interrupt that is moderated. */
+static void batch_add(struct sim_host *h, struct nst_pkt *pkt, nst_time every)
+{
+	pkt->next = NULL;
+	*h->batch_tail = pkt;
+	h->batch_tail = &pkt->next;
+	if (h->batch_at == NST_NEVER)
+		h->batch_at = (h->sim->now / every + 1) * every;
+}
+
+static void batch_run(struct sim_host *h)
+{
+	struct nst_pkt *pkt = h->batch, *next;
+
+	h->batch = NULL;
+	h->batch_tail = &h->batch;
+	h->batch_at = NST_NEVER;
+	nst_gro_begin(h->st);
+	for (; pkt; pkt = next) {
+		next = pkt->next;
+		pkt->next = NULL;
+		nst_nic_in(h->st, SIM_IF, pkt, h->sim->now);
+	}
+	nst_gro_end(h->st, h->sim->now);
+	net_check(h, SIM_PACKET);
+}
+
 static void host_in(struct sim_host *h, struct nst_pkt *pkt)
 {
 	note_in(h, pkt);
 	trace_packet(h, false, pkt);
+	if (batch_of(h)) {
+		batch_add(h, pkt, batch_of(h));
+		return;
+	}
 	nst_nic_in(h->st, SIM_IF, pkt, h->sim->now);
 	net_check(h, SIM_PACKET);
 }
@@ -151,6 +194,12 @@ static void too_long(void *ctx, const struct nst_pkt *pkt, uint32_t mtu)
 
 /* ---- set-up ---- */
 
+void net_hop_told(struct sim_hop *hop)
+{
+	if (hop->sim->conf.icmp)
+		netem_on_mtu(hop->nm, too_long, hop);
+}
+
 static bool hop_init(struct sim *s, struct sim_hop *hop,
 		     const struct netem_conf *conf, uint64_t salt)
 {
@@ -160,8 +209,7 @@ static bool hop_init(struct sim *s, struct sim_hop *hop,
 	hop->sim = s;
 	if (netem_new(&s->net.env, &c, 0, s->now, &hop->nm))
 		return false;
-	if (s->conf.icmp)
-		netem_on_mtu(hop->nm, too_long, hop);
+	net_hop_told(hop);
 	return true;
 }
 
@@ -215,18 +263,59 @@ static bool host_options(struct sim_host *h)
 	snprintf(ecn, sizeof(ecn), "%d", c->ecn);
 	if (c->ecn >= 0 && !set(h, "tcp_ecn", ecn))
 		return false;
+	for (uint32_t i = 0; i < c->nctl; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", c->ctl[i].value);
+		if (!set(h, c->ctl[i].name, text))
+			return false;
+	}
 	return !c->cc[0] || set(h, "tcp_congestion_control", c->cc);
 }
 
-static bool host_addr(struct sim_host *h)
+struct nst_addr net_addr(const struct sim *s, uint32_t host, bool behind)
 {
 	char text[32];
-	struct nst_ifaddr a = {.prefix_len = 24, .ifindex = SIM_IF};
 
 	snprintf(text, sizeof(text),
-		 h->sim->conf.family == 4 ? "10.0.0.%u" : "fd00::%x", h->i + 1);
-	a.addr = test_addr(text);
-	return !nst_addr_add(h->st, &a, h->sim->now);
+		 s->conf.family == 4 ? "10.0.%u.%u" : "fd00::%x:%x",
+		 behind ? SIM_BEHIND : 0, host + 1);
+	return test_addr(text);
+}
+
+/* Its address, and the way to those behind the server. */
+static bool host_addr(struct sim_host *h)
+{
+	bool v4 = h->sim->conf.family == 4;
+	struct nst_ifaddr a = {.prefix_len = v4 ? 24 : 112, .ifindex = SIM_IF};
+	struct nst_route r = {.prefix_len = v4 ? 24 : 112, .ifindex = SIM_IF};
+
+	a.addr = net_addr(h->sim, h->i, false);
+	r.dst = net_addr(h->sim, 0, true);
+	r.dst.b[v4 ? 3 : 15] = 0;
+	return !nst_addr_add(h->st, &a, h->sim->now) &&
+	       (!h->i || !nst_route_add(h->st, &r));
+}
+
+static bool forwards(const struct sim *s)
+{
+	bool yes = false;
+
+	for (uint32_t i = 0; i < s->conf.nflows; i++)
+		yes |= s->conf.flows[i].fwd;
+	for (uint32_t i = 0; i < s->conf.ntalks; i++)
+		yes |= s->conf.talk[i].fwd;
+	return yes;
+}
+
+/* The server's host stands for others. */
+static void host_forward(struct sim_host *h)
+{
+	struct nst_forwarder fwd = open_forwarder;
+
+	fwd.ctx = h;
+	if (!h->i && forwards(h->sim))
+		nst_set_forwarder(h->st, &fwd);
 }
 
 static bool host_init(struct sim *s, uint32_t i)
@@ -245,6 +334,10 @@ static bool host_init(struct sim *s, uint32_t i)
 	h->i = i;
 	testenv_init(&h->te, s->conf.seed * 64 + i);
 	h->te.on_event = app_event;
+	h->batch_tail = &h->batch;
+	h->batch_at = NST_NEVER;
+	if (!i && forwards(s))
+		nic.caps |= NST_CAP_ANYCAST_IN | NST_CAP_SPOOF;
 	return !netem_new(&s->net.env, &late, 0, s->now, &h->noticed) &&
 	       !nst_stack_new(&h->te.env, s->now, &h->st) &&
 	       !nst_nic_add(h->st, &nic, &ifindex) && host_addr(h) &&
@@ -258,7 +351,18 @@ bool net_init(struct sim *s)
 	for (uint32_t i = 0; i < s->nhosts; i++)
 		if (!host_init(s, i))
 			return false;
+	host_forward(&s->host[0]);
 	return links_init(s);
+}
+
+static void batch_free(struct sim_host *h)
+{
+	struct nst_pkt *pkt;
+
+	while ((pkt = h->batch)) {
+		h->batch = pkt->next;
+		nst_pkt_free(pkt);
+	}
 }
 
 void net_fini(struct sim *s)
@@ -269,8 +373,10 @@ void net_fini(struct sim *s)
 		netem_free(s->up[i].nm);
 		netem_free(s->down[i].nm);
 	}
-	for (uint32_t i = 0; i < s->nhosts; i++)
+	for (uint32_t i = 0; i < s->nhosts; i++) {
 		netem_free(s->host[i].noticed);
+		batch_free(&s->host[i]);
+	}
 	for (uint32_t i = 0; i < s->nhosts; i++)
 		nst_stack_free(s->host[i].st);
 }
@@ -294,6 +400,7 @@ nst_time net_next(const struct sim *s)
 	for (uint32_t i = 0; i < s->nhosts; i++) {
 		t = min_time(t, nst_next_deadline(s->host[i].st));
 		t = min_time(t, netem_next(s->host[i].noticed));
+		t = min_time(t, s->host[i].batch_at);
 	}
 	for (uint32_t i = 0; i < s->conf.nclients; i++) {
 		t = min_time(t, hop_next(&s->up[i]));
@@ -322,6 +429,8 @@ static void host_run(struct sim_host *h)
 
 	while ((pkt = netem_out(h->noticed, h->sim->now)))
 		host_in(h, pkt);
+	if (h->batch_at <= h->sim->now)
+		batch_run(h);
 	if (nst_next_deadline(h->st) > h->sim->now)
 		return;
 	nst_run_timers(h->st, h->sim->now);

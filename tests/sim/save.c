@@ -4,6 +4,8 @@
  * its events. Links stay, and so do programs: their sockets are found by id.
  * Time stands still for the stack, so nothing of it may show on the wire.
  */
+#include "netstack/netem/netem_save.h"
+#include "netstack/tcp/tcp_req.h"
 #include "tests/lib/reborn.h"
 #include "tests/sim/sim_priv.h"
 
@@ -18,8 +20,22 @@ void save_init(struct sim *s)
 		s->save_one_in[i] = one_in[testenv_below(&s->saver, 6)];
 }
 
+/* One whose peer gave up is not in the image. */
+static uint64_t forget_req(struct sim_end *e)
+{
+	uint64_t id = e->req ? nst_fwd_id(e->req) : 0;
+
+	if (e->req && e->req->dead) {
+		nst_fwd_drop(e->req);
+		id = 0;
+	}
+	e->req = NULL;
+	return id;
+}
+
 static void forget(struct sim_end *e)
 {
+	e->req_id = forget_req(e);
 	e->tp_id = e->tp ? nst_sock_id(nst_tcp_sock(e->tp)) : 0;
 	e->lis_id = e->lis ? nst_sock_id(nst_tcp_sock(e->lis)) : 0;
 	e->tp = e->lis = NULL;
@@ -27,7 +43,8 @@ static void forget(struct sim_end *e)
 
 static void find(struct nst_sock *s)
 {
-	struct sim_end *e = nst_sock_user(s);
+	struct sim_user *u = nst_sock_user(s);
+	struct sim_end *e = u ? u->end : NULL;
 
 	if (!e)
 		return;
@@ -52,6 +69,25 @@ static void expect_found(struct sim_end *e)
 	if ((e->tp_id && !e->tp) || (e->lis_id && !e->lis))
 		sim_fail(e->flow->sim, "flow %u side %d: its socket is gone",
 			 e->flow->i, e->side);
+	if (e->req_id && !e->req)
+		sim_fail(e->flow->sim, "flow %u: its SYN is gone", e->flow->i);
+}
+
+/* A SYN that waited waits again. */
+static void again(void *ctx, struct nst_fwd_req *req, uint64_t id)
+{
+	struct sim_host *h = ctx;
+	struct sim *s = h->sim;
+
+	for (uint32_t i = 0; i < s->conf.nflows; i++) {
+		struct sim_end *e = &s->flows[i].end[SIM_SERVER];
+
+		if (e->req_id != id)
+			continue;
+		e->req = req;
+		return;
+	}
+	sim_fail(s, "host %u: a SYN waits that nobody had", h->i);
 }
 
 static uint32_t le32(const uint8_t *p)
@@ -95,11 +131,20 @@ static void check_again(struct sim_host *h, const struct reborn_image *was)
 static bool replace(struct sim_host *h, const struct reborn_image *image)
 {
 	struct reborn_nic nic = {"eth0", &net_ops, h};
-	struct reborn how = {.env = &h->te.env, .nics = &nic, .nnics = 1};
+	struct nst_forwarder fwd = open_forwarder;
+	struct reborn how = {
+	    .env = &h->te.env,
+	    .nics = &nic,
+	    .nnics = 1,
+	    .forwarder = h->st->fwd.tcp ? &fwd : NULL,
+	    .fwd = again,
+	    .ctx = h,
+	};
 	uint64_t rng = h->te.rng;
 	char why[NST_SAVE_WHY];
 	struct nst_stack *st;
 
+	fwd.ctx = h;
 	if (reborn_load(h->st, &how, image->p, image->bytes, &st, why)) {
 		sim_fail(h->sim, "host %u is not loaded: %s", h->i, why);
 		return false;
@@ -119,10 +164,13 @@ static void reborn(struct sim_host *h)
 
 	reborn_save(h->st, &image);
 	each_end(h, forget);
+	talk_forget(h);
 	ok = replace(h, &image);
 	for (size_t i = 0; (s = nst_sock_at(h->st, i)); i++)
 		find(s);
 	each_end(h, expect_found);
+	if (!talk_find(h))
+		sim_fail(h->sim, "host %u: a datagram socket is gone", h->i);
 	/* It costs as much again. */
 	if (ok && h->sim->saves % 16 == 1)
 		check_again(h, &image);

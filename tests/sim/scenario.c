@@ -269,6 +269,7 @@ bool sim_random(uint64_t seed, struct sim_conf *s)
 		return false;
 	for (uint32_t i = 0; i < s->nflows; i++)
 		flow(&r, s, &s->flows[i]);
+	sim_extras(seed, s);
 	s->limit = bound(s);
 	return true;
 }
@@ -312,6 +313,7 @@ bool sim_everything(uint64_t seed, uint32_t nflows, nst_time duration,
 	s->mtu = 1500;
 	s->family = 4;
 	s->nchanges = 0;
+	s->ntalks = 0;
 	memset(s->host, 0, sizeof(s->host));
 	s->host[0].ecn = s->host[1].ecn = 1;
 	everything_link(&s->forward, 10000000);

@@ -25,7 +25,7 @@ struct sim *sim_new(const struct sim_conf *conf)
 	s->tape = conf->tape;
 	testenv_init(&s->rnd, conf->seed ^ 0x5eed);
 	save_init(s);
-	if (trace_open(s) && net_init(s) && app_init(s))
+	if (trace_open(s) && net_init(s) && app_init(s) && talk_init(s))
 		return s;
 	fprintf(stderr, "sim: cannot be set up%s%s\n", s->why[0] ? ": " : "",
 		s->why);
@@ -65,6 +65,7 @@ static nst_time next_time(const struct sim *s)
 {
 	nst_time t = t_min(net_next(s), sim_wake_next(s));
 
+	t = t_min(t, talk_next(s));
 	return t_min(t, t_min(s->sample_at, s->progress_at));
 }
 
@@ -86,6 +87,7 @@ static void step(struct sim *s)
 	net_apply_changes(s);
 	net_run(s);
 	app_run(s);
+	talk_run(s);
 	periodic(s);
 }
 
@@ -198,6 +200,7 @@ void sim_result(const struct sim *s, uint32_t flow, struct sim_flow_result *out)
 		out->got[i] = f->end[i].got;
 		out->first[i] = f->end[i].first;
 		out->last[i] = f->end[i].last;
+		out->digest[i] = f->end[i].digest;
 		out->info[i] = f->end[i].info;
 		out->took = t_max(out->took,
 				  f->end[i].last - SIM_START - f->conf->start);
@@ -217,6 +220,23 @@ uint64_t sim_link_queue(struct sim *s, bool backward)
 const struct nst_counters *sim_counters(const struct sim *s, uint32_t host)
 {
 	return nst_counters(s->host[host].st);
+}
+
+uint64_t sim_events(const struct sim *s, uint32_t host)
+{
+	return s->host[host].told;
+}
+
+void sim_talk_result(const struct sim *s, uint32_t talk,
+		     struct sim_talk_result *out)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct sim_talker *k = &s->talk[talk].side[i];
+
+		out->got[i] = k->got;
+		out->errors[i] = k->errors;
+		out->digest[i] = k->digest;
+	}
 }
 
 uint64_t sim_saves(const struct sim *s)

@@ -26,6 +26,8 @@
 #define SIM_CLIENTS_MAX 16
 #define SIM_FLOWS_MAX 1000
 #define SIM_CHANGES_MAX 8
+#define SIM_CTLS_MAX 8
+#define SIM_TALKS_MAX 8
 #define SIM_ENDLESS UINT64_MAX
 
 enum { SIM_CLIENT, SIM_SERVER };
@@ -35,6 +37,17 @@ enum sim_ending {
 	SIM_END_HALF,  /* the server begins when the client has finished */
 	SIM_END_ABORT, /* side `breaker` resets after abort_at bytes sent */
 	SIM_END_LEAVE, /* side `breaker` closes after abort_at bytes read */
+	/* Side `breaker` sends and closes: FIN-WAIT-2 with nobody. The other
+	 * sends nothing and stays for up to linger. */
+	SIM_END_ORPHAN,
+};
+
+/* What becomes of a SYN that waits for the embedder. */
+enum sim_answer {
+	SIM_FWD_TAKE,
+	SIM_FWD_REFUSE,
+	SIM_FWD_UNREACH,
+	SIM_FWD_DROP, /* the first; the next is taken */
 };
 
 /* Per side where there are two: SIM_CLIENT, SIM_SERVER. */
@@ -50,15 +63,67 @@ struct sim_flow_conf {
 	uint32_t write_max[2];         /* bytes a write; 0: what fits */
 	uint32_t urgent_every[2];      /* bytes between urgent ones; 0: none */
 	bool nodelay[2];
-	bool hasty; /* closes before the peer has acknowledged everything */
+	bool cork[2]; /* corks and uncorks, MSG_MORE, MSG_EOR */
+	bool hasty;   /* closes before the peer has acknowledged everything */
 	uint8_t ending, breaker;
 	uint64_t abort_at;
+	nst_time linger;
+	/* Urgent bytes out of band: contents are not looked at, as what is in
+	 * line depends on when it is read. */
+	bool oob;
+	/* To an address behind the server: its program is asked, and answers
+	 * after up to fwd_pause. */
+	bool fwd;
+	uint8_t fwd_answer; /* enum sim_answer */
+	nst_time fwd_pause;
+	/* Data in the SYN, which is held back for up to syn_pause. */
+	bool fastopen;
+	nst_time syn_pause;
+	nst_time accept_pause; /* longest time in the accept queue */
+	uint8_t backlog;       /* 0: 5 */
+	uint8_t defer_s;       /* TCP_DEFER_ACCEPT; 0: not */
+	/* One more option of each side's socket. */
+	bool has_opt[2];
+	enum nst_opt opt[2];
+	int64_t opt_value[2];
 };
 
 struct sim_host_conf {
 	bool no_sack, no_ts, no_wscale;
 	int8_t ecn; /* -1: the stack's default */
 	char cc[16];
+	/* Packets come in batches (GRO), so far apart; 0: one by one. */
+	nst_time batch;
+	struct {
+		const char *name; /* static */
+		int value;
+	} ctl[SIM_CTLS_MAX];
+	uint32_t nctl;
+};
+
+/* What datagrams are exchanged by; see talk.c. */
+enum sim_talk_kind {
+	SIM_TALK_UDP,
+	SIM_TALK_PING,  /* ICMP echo; the server's stack answers */
+	SIM_TALK_RAW,   /* an IP protocol nobody else has */
+	SIM_TALK_SNIFF, /* UDP, and the server has a raw socket too */
+};
+
+struct sim_talk_conf {
+	uint8_t client, kind;
+	bool connected;
+	bool deaf;   /* nobody has the port */
+	bool errors; /* error queues (IP_RECVERR) */
+	bool group;  /* to a group that the server joins and leaves */
+	bool fwd;    /* to an address behind the server */
+	bool self;   /* client and server are on the server's host */
+	bool cork, gro;
+	uint8_t disc;          /* IP_MTU_DISCOVER */
+	uint16_t gso;          /* UDP_SEGMENT; 0: not */
+	uint32_t most;         /* bytes of a datagram */
+	uint32_t count;        /* of datagrams */
+	nst_time start, pause; /* the longest between two */
+	uint32_t rcvbuf;       /* 0: the default */
 };
 
 /* Other settings from a moment on. */
@@ -88,13 +153,15 @@ struct sim_conf {
 	struct sim_change change[SIM_CHANGES_MAX];
 	uint32_t nflows;
 	struct sim_flow_conf *flows; /* borrowed */
-	nst_time duration;           /* endless flows stop */
-	nst_time limit;              /* it is a failure to take longer */
-	uint32_t check_every;        /* events; 0: never */
-	const char *trace;           /* pcapng file; NULL: none */
-	uint32_t save;               /* events, or SIM_SAVE_* */
-	uint64_t save_most;          /* no more than so many; 0: no limit */
-	struct tape *tape;           /* all packets; borrowed; NULL: none */
+	uint32_t ntalks;
+	struct sim_talk_conf talk[SIM_TALKS_MAX];
+	nst_time duration;    /* endless flows stop */
+	nst_time limit;       /* it is a failure to take longer */
+	uint32_t check_every; /* events; 0: never */
+	const char *trace;    /* pcapng file; NULL: none */
+	uint32_t save;        /* events, or SIM_SAVE_* */
+	uint64_t save_most;   /* no more than so many; 0: no limit */
+	struct tape *tape;    /* all packets; borrowed; NULL: none */
 };
 
 struct sim;
@@ -105,6 +172,7 @@ struct sim_flow_result {
 	nst_time took;     /* from start to the last byte read */
 	nst_time first[2]; /* when each side read its first and last bytes */
 	nst_time last[2];
+	uint64_t digest[2];          /* what each side read, how much, when */
 	bool broken;                 /* by its ending */
 	struct nst_tcp_info info[2]; /* when it was last seen */
 };
@@ -133,6 +201,14 @@ const struct netem_stats *sim_link_stats(const struct sim *s, bool backward);
 uint64_t sim_link_queue(struct sim *s, bool backward);
 /* A host's: 0 is the server, then the clients. */
 const struct nst_counters *sim_counters(const struct sim *s, uint32_t host);
+/* Of all events that its programs were told, and when. */
+uint64_t sim_events(const struct sim *s, uint32_t host);
+/* What each side of a talk got: datagrams, errors, their contents, times. */
+struct sim_talk_result {
+	uint64_t got[2], errors[2], digest[2];
+};
+void sim_talk_result(const struct sim *s, uint32_t talk,
+		     struct sim_talk_result *out);
 /* How often hosts were saved, and loaded; the last time in words. */
 uint64_t sim_saves(const struct sim *s);
 const char *sim_last_save(const struct sim *s);
@@ -141,6 +217,10 @@ const char *sim_last_save(const struct sim *s);
 /* A scenario of everything, from a seed: fills conf and its flows (to be freed
  * with free()). False: no memory. */
 bool sim_random(uint64_t seed, struct sim_conf *conf);
+/* extras.c: for three seeds of four, what else there may be: datagrams, SYNs
+ * that wait for a program, batches, Fast Open, SYN cookies, AccECN, habits. A
+ * generator of its own draws them: the rest of the scenario stays as it is. */
+void sim_extras(uint64_t seed, struct sim_conf *conf);
 /* Flows of a long run: all kinds of link trouble, for `duration`. */
 bool sim_everything(uint64_t seed, uint32_t nflows, nst_time duration,
 		    struct sim_conf *conf);

@@ -13,7 +13,7 @@
 /* ---- writing ---- */
 
 /* FNV-1a, a word at a time. */
-static uint64_t mix(uint64_t h, const void *data, size_t n)
+uint64_t tape_mix(uint64_t h, const void *data, size_t n)
 {
 	const uint8_t *p = data;
 	uint64_t w;
@@ -54,7 +54,7 @@ static uint64_t packet_hash(const struct nst_pkt *pkt, uint32_t bytes)
 	for (at = 0; at < bytes; at += m) {
 		m = bytes - at < sizeof(buf) ? bytes - at : sizeof(buf);
 		nst_pkt_copy(pkt, at, buf, m);
-		h = mix(h, buf, m);
+		h = tape_mix(h, buf, m);
 	}
 	return h ^ pkt->csum ^ (uint64_t)pkt->gso << 8 ^
 	       (uint64_t)pkt->gso_size << 32;
@@ -75,8 +75,8 @@ void tape_packet(struct sim_host *h, const struct nst_pkt *pkt)
 	e->hash = packet_hash(pkt, n);
 	e->head_bytes = (uint8_t)(n < TAPE_HEAD ? n : TAPE_HEAD);
 	nst_pkt_copy(pkt, 0, e->head, e->head_bytes);
-	t->hash = mix(t->hash, &e->at, sizeof(e->at));
-	t->hash = mix(t->hash, &e->hash, sizeof(e->hash));
+	t->hash = tape_mix(t->hash, &e->at, sizeof(e->at));
+	t->hash = tape_mix(t->hash, &e->hash, sizeof(e->hash));
 }
 
 static void result(struct tape *t, uint64_t value, const char *fmt, ...)
@@ -99,6 +99,18 @@ static void result(struct tape *t, uint64_t value, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void talk_results(struct tape *t, const struct sim *s, uint32_t i)
+{
+	struct sim_talk_result r;
+
+	sim_talk_result(s, i, &r);
+	for (int k = 0; k < 2; k++) {
+		result(t, r.got[k], "talk %u side %d: got", i, k);
+		result(t, r.errors[k], "talk %u side %d: errors", i, k);
+		result(t, r.digest[k], "talk %u side %d: contents", i, k);
+	}
+}
+
 void tape_results(struct tape *t, const struct sim *s)
 {
 	const char *name;
@@ -112,13 +124,17 @@ void tape_results(struct tape *t, const struct sim *s)
 			result(t, r.got[k], "flow %u side %d: got", i, k);
 			result(t, (uint64_t)r.last[k],
 			       "flow %u side %d: last read", i, k);
-			result(t, mix(0, &r.info[k], sizeof(r.info[k])),
+			result(t, r.digest[k], "flow %u side %d: reads", i, k);
+			result(t, tape_mix(0, &r.info[k], sizeof(r.info[k])),
 			       "flow %u side %d: TCP_INFO", i, k);
 		}
 	}
+	for (uint32_t i = 0; i < s->conf.ntalks; i++)
+		talk_results(t, s, i);
 	for (uint32_t i = 0; i < s->nhosts; i++) {
 		const uint8_t *c = (const uint8_t *)sim_counters(s, i);
 
+		result(t, sim_events(s, i), "host %u: events told", i);
 		for (size_t k = 0; (name = nst_counter_name(k)); k++) {
 			memcpy(&v, c + k * sizeof(v), sizeof(v));
 			result(t, v, "host %u: %s", i, name);
