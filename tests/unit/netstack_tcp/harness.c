@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/netstack_tcp/harness.h"
 
+#include "netstack/tcp/tcp_req.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,8 +78,37 @@ void w_fini(struct wire *w)
 		     testenv_leaks(&w->te));
 }
 
+struct waiting {
+	struct wire *w;
+	uint64_t id; /* of w->asked; 0: there is none */
+};
+
+static void asked_again(void *ctx, struct nst_fwd_req *req, uint64_t id)
+{
+	struct waiting *a = ctx;
+
+	cr_assert_eq(id, a->id);
+	cr_assert_eq(nst_fwd_id(req), id);
+	cr_assert_null(a->w->asked, "twice");
+	a->w->asked = req;
+}
+
+/* One whose peer gave up is only its owner's: the image has it not. */
+static uint64_t forget_asked(struct wire *w)
+{
+	struct nst_fwd_req *req = w->asked;
+	bool dead = req && req->dead;
+	uint64_t id = req ? nst_fwd_id(req) : 0;
+
+	w->asked = NULL;
+	if (dead)
+		nst_fwd_drop(req);
+	return dead ? 0 : id;
+}
+
 void w_reborn_with(struct wire *w, struct reborn *how)
 {
+	struct waiting a = {.w = w, .id = forget_asked(w)};
 	struct reborn_nic nic = {"eth0", &ops, w};
 	uint64_t tp = w->tp ? nst_sock_id(nst_tcp_sock(w->tp)) : 0;
 	uint64_t lis = w->lis ? nst_sock_id(nst_tcp_sock(w->lis)) : 0;
@@ -87,8 +118,11 @@ void w_reborn_with(struct wire *w, struct reborn *how)
 	how->nics = &nic;
 	how->nnics = 1;
 	how->twice = !how->outage && !how->clone;
+	how->fwd = asked_again;
+	how->ctx = &a;
 	stack_reborn(&w->st, how);
 	w->te.rng = rng; /* what comes is as if nothing had been */
+	cr_assert_eq(w->asked != NULL, a.id != 0, "a SYN is lost");
 	if (tp)
 		w->tp = nst_sock_tcp(reborn_sock(w->st, tp));
 	if (lis)

@@ -77,12 +77,14 @@ struct wire {
 	int64_t events, reborn_at;
 	uint64_t trace;
 	struct nst_forwarder forwarder;
+	struct nst_fwd_req *asked; /* a SYN that waits; NULL: none does */
 };
 
 void w_init(struct wire *w);
 void w_fini(struct wire *w); /* frees, asserts that nothing leaked */
 void w_check(struct wire *w);
-/* The stack is saved, freed and made anew; tp and lis are found again. */
+/* The stack is saved, freed and made anew; tp, lis and asked are found again
+ * (NULL: its peer gave up). */
 void w_reborn(struct wire *w);
 void w_reborn_with(struct wire *w, struct reborn *how);
 /* Runs a scenario undisturbed, then reborn after each of its events in turn,

@@ -123,7 +123,6 @@ Test(misc, icmp_for_a_request)
 
 /* ---- the forwarder ---- */
 
-static struct nst_fwd_req *asked;
 static int asks;
 
 static void on_syn(void *ctx, struct nst_fwd_req *req,
@@ -133,16 +132,15 @@ static void on_syn(void *ctx, struct nst_fwd_req *req,
 	(void)ctx;
 	cr_assert_eq(src->port, W_PEER_PORT);
 	cr_assert_eq(dst->port, W_PORT);
-	asked = req;
+	w.asked = req;
 	asks++;
 }
 
 static void forward(void)
 {
-	struct nst_forwarder f = {.tcp = on_syn};
-
 	asks = 0;
-	nst_set_forwarder(w.st, &f);
+	w.forwarder = (struct nst_forwarder){.tcp = on_syn};
+	nst_set_forwarder(w.st, &w.forwarder);
 	w.port = W_PORT;
 	w.peer_port = W_PEER_PORT;
 	w_syn(&w, O_ALL);
@@ -155,7 +153,7 @@ static void forward(void)
 Test(misc, fwd_complete)
 {
 	forward();
-	cr_assert_eq(nst_fwd_complete(asked, &w.user, &w.tp, w.now), NST_OK);
+	cr_assert_eq(nst_fwd_complete(w.asked, &w.user, &w.tp, w.now), NST_OK);
 	EXPECT(&w, S | A, 0, 1, 0);
 	ST(&w, SYN_RCVD);
 	w_in(&w, A, 1, 1, 0, 1000);
@@ -169,7 +167,7 @@ Test(misc, fwd_complete)
 Test(misc, fwd_refuse)
 {
 	forward();
-	nst_fwd_refuse(asked, w.now);
+	nst_fwd_refuse(w.asked, w.now);
 	EXPECT(&w, R | A, 0u - w.isn, 1, 0);
 	cr_assert_eq(w.st->tcp->nfwd, 0);
 }
@@ -179,7 +177,7 @@ Test(misc, fwd_unreach)
 	struct wseg s;
 
 	forward();
-	nst_fwd_unreach(asked, NST_E_HOSTUNREACH, w.now);
+	nst_fwd_unreach(w.asked, NST_E_HOSTUNREACH, w.now);
 	cr_assert(!w_out(&w, &s));
 	cr_assert_eq(w.others, 1);
 }
@@ -187,18 +185,18 @@ Test(misc, fwd_unreach)
 Test(misc, fwd_drop)
 {
 	forward();
-	nst_fwd_drop(asked);
+	nst_fwd_drop(w.asked);
 	NONE(&w);
 	w_syn(&w, O_ALL);
 	cr_assert_eq(asks, 2);
-	nst_fwd_drop(asked);
+	nst_fwd_drop(w.asked);
 }
 
 Test(misc, fwd_peer_gives_up)
 {
 	forward();
 	w_in(&w, R, 1, 0, 0, 0);
-	cr_assert_eq(nst_fwd_complete(asked, &w.user, &w.tp, w.now),
+	cr_assert_eq(nst_fwd_complete(w.asked, &w.user, &w.tp, w.now),
 		     NST_E_CONNABORTED);
 	w.tp = NULL;
 	NONE(&w);
