@@ -4,12 +4,16 @@
  * its events. Links stay, and so do programs: their sockets are found by id.
  * Time stands still for the stack, so nothing of it may show on the wire.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "netstack/netem/netem_save.h"
 #include "netstack/tcp/tcp_req.h"
 #include "tests/lib/reborn.h"
 #include "tests/sim/sim_priv.h"
 
 #define SEED_SALT 0x5a4e
+#define LINKS_TOO 32 /* one save in so many */
 
 void save_init(struct sim *s)
 {
@@ -156,6 +160,25 @@ static bool replace(struct sim_host *h, const struct reborn_image *image)
 	return true;
 }
 
+/* For tests: as if a member had not been saved. */
+static void lose(struct sim_host *h)
+{
+	const struct sim_conf *c = &h->sim->conf;
+	struct nst_sock *s;
+
+	if (!c->lost_bytes)
+		return;
+	for (size_t i = 0; (s = nst_sock_at(h->st, i)); i++) {
+		struct nst_tcp *tp = nst_sock_tcp(s);
+
+		if (!tp)
+			continue;
+		memset((uint8_t *)tp + c->lost_at, 0, c->lost_bytes);
+		tcp_timers_stop(tp);
+		tcp_timers_update(tp);
+	}
+}
+
 static void reborn(struct sim_host *h)
 {
 	struct reborn_image image = {0};
@@ -169,6 +192,7 @@ static void reborn(struct sim_host *h)
 	for (size_t i = 0; (s = nst_sock_at(h->st, i)); i++)
 		find(s);
 	each_end(h, expect_found);
+	lose(h);
 	if (!talk_find(h))
 		sim_fail(h->sim, "host %u: a datagram socket is gone", h->i);
 	/* It costs as much again. */
@@ -176,6 +200,57 @@ static void reborn(struct sim_host *h)
 		check_again(h, &image);
 	reborn_image_free(&image);
 }
+
+/* ---- links ---- */
+
+static bool put(void *ctx, const void *data, size_t bytes)
+{
+	return fwrite(data, 1, bytes, ctx) == bytes;
+}
+
+/* A netem is saved, freed and made of its image in the middle of its work. */
+static void netem_reborn(struct sim *s, struct netem **nm)
+{
+	const uint8_t *p;
+	char *image = NULL, why[NST_SAVE_WHY];
+	struct netem *made;
+	size_t bytes;
+	FILE *f = open_memstream(&image, &bytes);
+	struct nst_save_sink sink = {.ctx = f, .put = put};
+
+	if (!f || netem_save(*nm, &sink) || fclose(f))
+		abort();
+	p = (const uint8_t *)image;
+	if (netem_load(&s->net.env, &p, p + bytes, &made, why)) {
+		sim_fail(s, "a link is not loaded: %s", why);
+	} else {
+		netem_free(*nm);
+		*nm = made;
+	}
+	free(image);
+}
+
+static void hop_reborn(struct sim_hop *hop)
+{
+	if (!hop->nm)
+		return;
+	netem_reborn(hop->sim, &hop->nm);
+	net_hop_told(hop);
+}
+
+static void links_reborn(struct sim *s)
+{
+	hop_reborn(&s->forward);
+	hop_reborn(&s->backward);
+	for (uint32_t i = 0; i < s->conf.nclients; i++) {
+		hop_reborn(&s->up[i]);
+		hop_reborn(&s->down[i]);
+	}
+	for (uint32_t i = 0; i < s->nhosts; i++)
+		netem_reborn(s, &s->host[i].noticed);
+}
+
+/* ---- when ---- */
 
 static bool is_time(struct sim_host *h, enum sim_event what)
 {
@@ -203,4 +278,6 @@ void save_maybe(struct sim_host *h, enum sim_event what)
 		 (unsigned long long)h->events, names[what],
 		 (double)(s->now - SIM_START) / 1e9);
 	reborn(h);
+	if (testenv_below(&s->saver, LINKS_TOO) == 0)
+		links_reborn(s);
 }

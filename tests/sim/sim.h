@@ -155,13 +155,14 @@ struct sim_conf {
 	struct sim_flow_conf *flows; /* borrowed */
 	uint32_t ntalks;
 	struct sim_talk_conf talk[SIM_TALKS_MAX];
-	nst_time duration;    /* endless flows stop */
-	nst_time limit;       /* it is a failure to take longer */
-	uint32_t check_every; /* events; 0: never */
-	const char *trace;    /* pcapng file; NULL: none */
-	uint32_t save;        /* events, or SIM_SAVE_* */
-	uint64_t save_most;   /* no more than so many; 0: no limit */
-	struct tape *tape;    /* all packets; borrowed; NULL: none */
+	nst_time duration;          /* endless flows stop */
+	nst_time limit;             /* it is a failure to take longer */
+	uint32_t check_every;       /* events; 0: never */
+	const char *trace;          /* pcapng file; NULL: none */
+	uint32_t save;              /* events, or SIM_SAVE_* */
+	uint64_t save_most;         /* no more than so many; 0: no limit */
+	size_t lost_at, lost_bytes; /* of struct nst_tcp: not loaded */
+	struct tape *tape;          /* all packets; borrowed; NULL: none */
 };
 
 struct sim;

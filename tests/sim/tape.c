@@ -131,6 +131,11 @@ void tape_results(struct tape *t, const struct sim *s)
 	}
 	for (uint32_t i = 0; i < s->conf.ntalks; i++)
 		talk_results(t, s, i);
+	for (int k = 0; k < 2; k++)
+		result(t,
+		       tape_mix(0, sim_link_stats(s, k),
+				sizeof(struct netem_stats)),
+		       "%s link", k ? "backward" : "forward");
 	for (uint32_t i = 0; i < s->nhosts; i++) {
 		const uint8_t *c = (const uint8_t *)sim_counters(s, i);
 
@@ -344,7 +349,7 @@ char *sim_same(const struct sim_conf *conf, uint64_t *saves)
 	why = run_once(&plain, &a);
 	if (!why) {
 		why = run_against(conf, &a, &b);
-		if (why && b.saves) {
+		if (why && b.saves && !conf->lost_bytes) {
 			who = find_culprit(conf, &a, b.saves);
 			all = text_of("%s%s", why, who);
 			free(why);

@@ -211,6 +211,29 @@ Test(sim, endings)
 
 /* ---- by seed ---- */
 
+/* Of all counters, over all seeds of a test. */
+static struct nst_counters counted;
+static uint64_t datagrams, errors;
+
+static void count(const struct sim *s)
+{
+	uint64_t *sum = (uint64_t *)&counted;
+
+	for (uint32_t i = 0; i <= sim_conf(s)->nclients; i++) {
+		const uint64_t *v = (const uint64_t *)sim_counters(s, i);
+
+		for (size_t k = 0; k < sizeof(counted) / sizeof(*v); k++)
+			sum[k] += v[k];
+	}
+	for (uint32_t i = 0; i < sim_conf(s)->ntalks; i++) {
+		struct sim_talk_result r;
+
+		sim_talk_result(s, i, &r);
+		datagrams += r.got[0] + r.got[1];
+		errors += r.errors[0] + r.errors[1];
+	}
+}
+
 static void seed(uint64_t n, uint64_t *digest)
 {
 	struct sim_conf c;
@@ -222,6 +245,7 @@ static void seed(uint64_t n, uint64_t *digest)
 	cr_assert_not_null(s);
 	ok = sim_run(s);
 	*digest = (uint64_t)sim_now(s) + sim_counters(s, 0)->TcpInSegs;
+	count(s);
 	ok = sim_close(s) && ok;
 	cr_assert(ok,
 		  "%s\n again: build/tests/sim/sim seed %llu --trace "
@@ -231,6 +255,28 @@ static void seed(uint64_t n, uint64_t *digest)
 	free(c.flows);
 }
 
+/* What the seeds are about: without it they would promise too much. */
+static const char *const must_be[] = {
+    "IcmpInDestUnreachs", "IcmpInEchos",        "IcmpInEchoReps",
+    "PmtuUpdates",        "UdpInDatagrams",     "UdpNoPorts",
+    "UdpRcvbufErrors",    "PingInMsgs",         "RawInMsgs",
+    "RawRcvbufErrors",    "TcpFwdReqs",         "TcpGroSegs",
+    "TcpSyncookiesSent",  "TcpSyncookiesRecv",  "TcpDeferAcceptDrop",
+    "TcpFastOpenActive",  "TcpFastOpenPassive", "TcpFastOpenCookieReqd",
+    "TcpKeepAlive",       "TcpZeroWindowProbe", "TcpTW",
+    "TcpDeliveredCE",     "TcpAckCompressed",   "TcpLossProbes",
+    "TcpSackRecovery",    "TcpRenoRecovery",    "TcpSpuriousRTOs",
+};
+
+static uint64_t counter(const char *name)
+{
+	for (size_t i = 0; nst_counter_name(i); i++)
+		if (!strcmp(nst_counter_name(i), name))
+			return ((const uint64_t *)&counted)[i];
+	cr_assert_fail("no counter %s", name);
+	return 0;
+}
+
 Test(sim, seeds)
 {
 	const char *env = getenv("SIM_SEEDS");
@@ -238,6 +284,13 @@ Test(sim, seeds)
 
 	for (uint64_t i = 1; i <= n; i++)
 		seed(i, &digest);
+	if (n < 300)
+		return;
+	cr_assert_gt(datagrams, 3000);
+	cr_assert_gt(errors, 300);
+	for (size_t i = 0; i < sizeof(must_be) / sizeof(must_be[0]); i++)
+		cr_expect_gt(counter(must_be[i]), 5, "%s %lu", must_be[i],
+			     (unsigned long)counter(must_be[i]));
 }
 
 /* ---- saved and loaded after random events, or after each ---- */
