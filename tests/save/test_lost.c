@@ -28,7 +28,8 @@ static const struct member members[] = {
     M(ts_on),      M(rcv_wscale),  M(hs_sent),    M(hs_timeouts),
     M(rate),       M(min_rtt),     M(undo),       M(cc_priv),
     M(rcv_mss),    M(ack_pending), M(ack_wait),   M(packets_out),
-    M(snd_wscale), M(mss),         M(ts_off),
+    M(snd_wscale), M(mss),         M(ts_off),     M(rto),
+    M(probes_out),
 };
 
 static bool seen_by(const struct member *m, const char *cc)
