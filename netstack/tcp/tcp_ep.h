@@ -68,7 +68,7 @@ struct nst_tcp {
 	uint16_t peer_mss; /* 0: none seen */
 	uint16_t advmss;
 	uint32_t mss; /* payload bytes of a full segment */
-	uint32_t ts_off, ts_recent, ts_lastack;
+	uint32_t ts_off, ts_recent;
 	nst_time ts_recent_at;
 
 	/* Handshake and retransmission. S */
