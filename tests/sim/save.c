@@ -196,7 +196,7 @@ static void reborn(struct sim_host *h)
 	if (!talk_find(h))
 		sim_fail(h->sim, "host %u: a datagram socket is gone", h->i);
 	/* It costs as much again. */
-	if (ok && h->sim->saves % 16 == 1)
+	if (ok && !h->sim->conf.lost_bytes && h->sim->saves % 16 == 1)
 		check_again(h, &image);
 	reborn_image_free(&image);
 }

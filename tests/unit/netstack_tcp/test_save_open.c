@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* As test_save.c: what is remembered while a connection is being made, and
- * what ICMP said of it. */
+ * what ICMP said of its path. */
 #include "tests/unit/netstack_tcp/harness.h"
 
 static void start(struct wire *w)
@@ -56,15 +56,16 @@ Test(save_open, writer_waits)
 	w_scenario(writer_waits);
 }
 
-static void unreachable(struct wire *w)
+static void icmp(struct wire *w, enum nst_err err, uint32_t seq, uint32_t mtu)
 {
-	uint32_t una = w->isn + 1;
+	uint32_t una = w->isn + seq;
 	uint8_t l4[8] = {(uint8_t)(w->port >> 8),      (uint8_t)w->port,
 			 (uint8_t)(w->peer_port >> 8), (uint8_t)w->peer_port,
 			 (uint8_t)(una >> 24),         (uint8_t)(una >> 16),
 			 (uint8_t)(una >> 8),          (uint8_t)una};
-	struct icmp_err e = {.err = NST_E_HOSTUNREACH,
+	struct icmp_err e = {.err = err,
 			     .origin = 2,
+			     .info = mtu,
 			     .src = test_addr(W_LOCAL),
 			     .dst = test_addr(W_PEER),
 			     .proto = 6,
@@ -83,7 +84,7 @@ static void soft_error(struct wire *w)
 	w_connect(w, O_NONE);
 	w_opt(w, NST_TCP_USER_TIMEOUT, 5000);
 	w_write(w, 10);
-	unreachable(w);
+	icmp(w, NST_E_HOSTUNREACH, 1, 0);
 	w_after(w, 20 * NST_SEC);
 	ST(w, CLOSE);
 	cr_assert_eq(nst_sock_error(nst_tcp_sock(w->tp), true),
@@ -116,4 +117,27 @@ static void accept_is_held(struct wire *w)
 Test(save_open, accept_is_held)
 {
 	w_scenario(accept_is_held);
+}
+
+/* RFC 1191 6.3: what a router said of the path is forgotten after 10 minutes,
+ * by a connection that lives as well. */
+static void path_grows_again(struct wire *w)
+{
+	uint32_t next = 1;
+
+	w_connect(w, O_NONE);
+	w_write(w, 2920);
+	icmp(w, NST_E_MSGSIZE, 1, 1000);
+	cr_assert_eq(w->tp->mss, 960);
+	for (int i = 0; i < 7; i++) {
+		next += i ? 2000 : 2920;
+		w_in(w, A, 1, next, 0, 65535);
+		w_after(w, 100 * NST_SEC);
+		w_write(w, 2000);
+		cr_assert_eq(w->tp->mss, i < 5 ? 960 : 1460, "%d", i);
+	}
+}
+Test(save_open, path_grows_again)
+{
+	w_scenario(path_grows_again);
 }
