@@ -41,8 +41,10 @@ static void end_progress(struct sim_end *e)
 		e->acked_at = s->now;
 	}
 	e->rto = unacked ? t_max(e->rto, info.rto) : info.rto;
+	/* A Fast Open child sends, and closes, while its SYN-ACK's timer runs.
+	 */
 	if (!unacked || nst_tcp_state(e->tp) == NST_TCP_SYN_SENT ||
-	    nst_tcp_state(e->tp) == NST_TCP_SYN_RCVD) /* the SYN-ACK's timer */
+	    e->tp->fo.pending)
 		return;
 	nst_tcp_timer(e->tp, &kind, &deadline);
 	if (kind != 1 && kind != 4)
