@@ -397,6 +397,7 @@ static int image_number(const char *text)
 	return *text && !*end && n > STDERR_FILENO && n < INT_MAX ? (int)n : -1;
 }
 
+/* argv is what is behind the command in main's. */
 static int parse_handed(int argc, char **argv, struct run *r)
 {
 	int image = argc > 1 ? image_number(argv[0]) : -1;
@@ -406,7 +407,9 @@ static int parse_handed(int argc, char **argv, struct run *r)
 		return -EINVAL;
 	}
 	r->argc = argc - 1;
-	r->argv = argv + 1;
+	r->argv = upgrade_words(argc + 2, argv - 2);
+	if (!r->argv)
+		return -ENOMEM;
 	return options_parse(r->argc, r->argv, &r->opt) ? -EINVAL : image;
 }
 

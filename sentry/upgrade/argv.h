@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words of the program that comes: {"cordon", word, image, those that
- * were behind "run"}. */
+ * were behind "run"}. What they become there: upgrade_words. */
 #ifndef SENTRY_UPGRADE_ARGV_H
 #define SENTRY_UPGRADE_ARGV_H
 

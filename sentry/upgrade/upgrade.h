@@ -28,6 +28,16 @@ void upgrade_free(struct sandbox *sb);
 /* For a process that only tried upgrade_load, and could: tells who asked. */
 void upgrade_probe_ok(void);
 
+/* Before an image number, in the words of the program that comes: "cordon", the
+ * command, the number. */
+#define UPGRADE_WORDS 3
+/*
+ * The words behind these, copied for good; and the process's own line becomes
+ * "cordon run WORDS", as it was, so that who looks for the sandbox with ps or
+ * pgrep finds it. argc and argv are main's. NULL: no memory.
+ */
+char **upgrade_words(int argc, char **argv);
+
 /* What the other one says beside the sandbox itself. */
 struct upgrade_hand {
 	int client;     /* who asked, to be answered; -1: gone */
