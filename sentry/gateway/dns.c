@@ -142,6 +142,18 @@ void dns_refresh(struct dns *dns, nst_time now)
 		serve_loopback(dns, now);
 }
 
+/* The guest's come behind the gateway's own; no query is under way. */
+void dns_leave_guest(struct dns *dns)
+{
+	while (dns->nservers && dns->server[dns->nservers - 1].of_guest)
+		close_server(&dns->server[--dns->nservers]);
+}
+
+void dns_join_guest(struct dns *dns, nst_time now)
+{
+	serve_loopback(dns, now);
+}
+
 int dns_blank(struct gateway *gw)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));

@@ -51,6 +51,10 @@ struct dns {
 bool dns_allowed(const struct dns *dns, uint8_t proto);
 /* Re-reads the name servers if need be; to be called before each use. */
 void dns_refresh(struct dns *dns, nst_time now);
+/* Another stack takes the place of the guest's, before there is any query:
+ * closes what is served in the old one; serves in the new one. */
+void dns_leave_guest(struct dns *dns);
+void dns_join_guest(struct dns *dns, nst_time now);
 /* UDP datagrams wait; connections wait; owners' events. */
 void dns_udp_events(struct ep_owner *o, uint32_t events);
 void dns_tcp_events(struct ep_owner *o, uint32_t events);

@@ -18,6 +18,7 @@
 
 #include "sentry/core/log.h"
 #include "sentry/gateway/dflow.h"
+#include "sentry/gateway/dns.h"
 #include "sentry/gateway/relay.h"
 #include "sentry/link/link.h"
 
@@ -190,6 +191,18 @@ void gateway_free(struct sandbox *sb)
 	if (gw->stack)
 		nst_stack_free(gw->stack);
 	free(gw);
+}
+
+void gateway_leave_guest(struct sandbox *sb)
+{
+	if (sb->gw)
+		dns_leave_guest(sb->gw->dns);
+}
+
+void gateway_join_guest(struct sandbox *sb)
+{
+	if (sb->gw)
+		dns_join_guest(sb->gw->dns, gw_now(sb->gw));
 }
 
 size_t gateway_left(const struct gateway *gw)

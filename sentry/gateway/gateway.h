@@ -22,6 +22,11 @@ void gateway_free(struct sandbox *sb);
 /* What the guest has sent that the host's kernel does not have yet: bytes, and
  * one for each FIN. */
 size_t gateway_left(const struct gateway *gw);
+/* Another stack (cordon restore) takes the place of the guest's, before it has
+ * run: what the gateway itself has in the old one is closed; is made in the new
+ * one, sb->stack. */
+void gateway_leave_guest(struct sandbox *sb);
+void gateway_join_guest(struct sandbox *sb);
 /* For the timers: its next deadline, and running them. */
 nst_time gateway_next_deadline(const struct gateway *gw);
 void gateway_run_timers(struct gateway *gw, nst_time now);

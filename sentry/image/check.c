@@ -48,6 +48,8 @@ static int check_record(struct check *c, struct image_walk *w)
 	count_record(c, w->known->name);
 	if (!image_walk_message(w))
 		return -EBADMSG;
+	if (w->type == NST_SAVE_NETEM)
+		return image_trial_netem(env_plain(), &p, c->im.end, c->why);
 	if (w->type != NST_SAVE_STACK)
 		return 0;
 	return image_trial(&c->trial, env_plain(), &p, c->im.end, false,

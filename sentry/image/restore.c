@@ -2,157 +2,18 @@
 #include "sentry/image/restore.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "netstack/base/base.pb-c.h"
-#include "netstack/dgram/dgram.pb-c.h"
-#include "netstack/nst_dgram.h"
-#include "netstack/nst_tcp.h"
-#include "netstack/tcp/tcp.pb-c.h"
 #include "sentry/core/errmap.h"
 #include "sentry/core/log.h"
-#include "sentry/core/values.h"
-#include "sentry/image/image.h"
-#include "sentry/image/json.h"
+#include "sentry/gateway/gateway_save.h"
+#include "sentry/image/restore_priv.h"
 #include "sentry/launch/launch.h"
 #include "sentry/link/link.h"
-#include "sentry/sock/sock.h"
-
-/* LINUX: a string of the environment has at most 32 pages. */
-#define ENV_BYTES_MAX (131072 - 64)
-#define KIND_UDP 1 /* enum sock_kind, as it is in images */
-
-/* A socket of the image that a program held. */
-struct held {
-	uint64_t id;
-	uint32_t kind;
-	int backlog;
-	bool child; /* waits in a listener's queue */
-	struct nst_sock *ep;
-};
-
-struct restore {
-	struct image im;
-	bool clone;
-	nst_time now, outage;
-	struct held *v; /* by id */
-	size_t n, room;
-	uint64_t *children;
-	size_t nchildren;
-	int *fds;
-	size_t nfds;
-	struct json_object *list; /* what the program is told */
-};
-
-/* ---- which sockets there are ---- */
-
-static int add_held(struct restore *rs, const Cordon__NstSock *sk, int backlog)
-{
-	if (!sk)
-		return 0;
-	if (rs->n == rs->room) {
-		size_t room = rs->room ? rs->room * 2 : 64;
-		struct held *v = reallocarray(rs->v, room, sizeof *v);
-
-		if (!v)
-			return -ENOMEM;
-		rs->v = v;
-		rs->room = room;
-	}
-	rs->v[rs->n++] =
-	    (struct held){.id = sk->id, .kind = sk->kind, .backlog = backlog};
-	return 0;
-}
-
-static int add_children(struct restore *rs, const uint64_t *ids, size_t n)
-{
-	uint64_t *v;
-
-	if (!n)
-		return 0;
-	v = reallocarray(rs->children, rs->nchildren + n, sizeof *v);
-	if (!v)
-		return -ENOMEM;
-	memcpy(v + rs->nchildren, ids, n * sizeof *v);
-	rs->children = v;
-	rs->nchildren += n;
-	return 0;
-}
-
-static int see_tcp(struct restore *rs, const Cordon__NstTcp *m)
-{
-	int rc = add_children(rs, m->accept_queue, m->n_accept_queue);
-
-	if (!rc)
-		rc = add_children(rs, m->fo_children, m->n_fo_children);
-	/* Nobody had it any more: netstack finishes it by itself. */
-	return rc || m->orphan ? rc : add_held(rs, m->sk, m->backlog);
-}
-
-static int see_record(struct restore *rs, struct image_walk *w)
-{
-	const ProtobufCMessage *m = image_walk_message(w);
-
-	if (!m)
-		return -EBADMSG;
-	if (w->type == NST_SAVE_STACK)
-		rs->now = ((const Cordon__NstStack *)m)->now;
-	if (w->type == NST_SAVE_TCP)
-		return see_tcp(rs, (const Cordon__NstTcp *)m);
-	if (w->type == NST_SAVE_DGRAM)
-		return add_held(rs, ((const Cordon__NstDgram *)m)->s, 0);
-	return 0;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static struct held *find(struct restore *rs, uint64_t id)
-{
-	_Static_assert(offsetof(struct held, id) == 0, "by_id");
-	return rs->n ? bsearch(&id, rs->v, rs->n, sizeof *rs->v, by_id) : NULL;
-}
-
-static int see_all(struct restore *rs, char *why)
-{
-	struct image_walk w;
-	int rc = 0;
-
-	image_walk_init(&w, &rs->im);
-	while (!rc && image_walk_next(&w)) {
-		if (!strcmp(image_walk_part(&w), IMAGE_PART_GUEST))
-			rc = see_record(rs, &w);
-		else
-			rc = image_fail(why, -EINVAL,
-					"was saved with --net nat: its "
-					"connections end in a gateway that is "
-					"gone; only those over a tap can be "
-					"restored");
-	}
-	if (w.in.err)
-		rc = image_fail(why, -EBADMSG, "is broken: %s", w.why);
-	else if (rc == -ENOMEM)
-		image_fail(why, rc, "is too long for the memory");
-	image_walk_fini(&w);
-	if (rs->n)
-		qsort(rs->v, rs->n, sizeof *rs->v, by_id);
-	for (size_t i = 0; i < rs->nchildren; i++) {
-		struct held *h = find(rs, rs->children[i]);
-
-		if (h)
-			h->child = true;
-	}
-	return rc;
-}
 
 /* ---- before the sandbox ---- */
 
@@ -166,7 +27,8 @@ static nst_time since(int64_t saved_at)
 	return saved_at > 0 && saved_at < now ? now - saved_at : 0;
 }
 
-int restore_open(const char *path, bool clone, struct restore **out)
+int restore_open(const char *path, const struct restore_how *how,
+		 struct restore **out)
 {
 	struct restore *rs = calloc(1, sizeof *rs);
 	char why[IMAGE_WHY] = "out of memory";
@@ -174,10 +36,11 @@ int restore_open(const char *path, bool clone, struct restore **out)
 
 	*out = rs;
 	if (!rc) {
-		rs->clone = clone || rs->im.header->clone;
+		rs->how = *how;
+		rs->how.clone |= rs->im.header->clone;
 		rs->outage = since(rs->im.header->saved_at);
 		rs->list = json_object_new_array();
-		rc = see_all(rs, why);
+		rc = restore_see(rs, why);
 	}
 	if (rc)
 		log_error("%s %s", path, why);
@@ -201,14 +64,17 @@ static bool load_nic(void *ctx, struct nst_nic_config *cfg)
 {
 	const struct loading *l = ctx;
 	struct link *link = l->sb->link;
+	bool ether = l->sb->opt->net == NET_TAP;
 
-	return link && link->carry && link->carry(link, true, cfg);
+	if (!link || (cfg->kind == NST_LINK_ETHER) != ether)
+		return false;
+	return link->carry && link->carry(link, true, cfg);
 }
 
 static void *load_sock(void *ctx, struct nst_sock *s, uint64_t id)
 {
 	const struct loading *l = ctx;
-	struct held *h = find(l->rs, id);
+	struct held *h = restore_find(l->rs, id);
 
 	if (h)
 		h->ep = s;
@@ -224,6 +90,60 @@ static bool same_nic(const struct sandbox *sb, const struct nst_stack *st)
 				!strcmp(info.name, "eth0"));
 }
 
+/* The gateway answers for, and to, the addresses that the options say. */
+static bool same_addresses(const struct sandbox *sb, const struct nst_stack *st)
+{
+	const struct options *o = sb->opt;
+
+	if (o->net != NET_NAT)
+		return true;
+	return (!o->ip4.family || nst_addr_is_local(st, &o->ip4)) &&
+	       (!o->ip6.family || nst_addr_is_local(st, &o->ip6));
+}
+
+static int refuse(const struct restore *rs, enum nst_err e, const char *why)
+{
+	const char *hint = "";
+
+	if (e == NST_E_NODEV)
+		hint = rs->gateway ? "; use --net nat" : "; use --net tap:NAME";
+	log_error("the image cannot be restored: %s%s", why, hint);
+	return -errno_of(e);
+}
+
+/* What it still has to say, such as resets, goes nowhere. */
+static void free_quietly(struct sandbox *sb, struct nst_stack *st)
+{
+	if (sb->link)
+		sb->link->quiet = true;
+	nst_stack_free(st);
+	if (sb->link)
+		sb->link->quiet = false;
+}
+
+/* st in the place of the stack that was just made, on the same link. */
+static void exchange(struct restore *rs, struct sandbox *sb,
+		     struct nst_stack *st)
+{
+	struct nst_stack *other = sb->gw ? gateway_stack(sb->gw) : NULL;
+	struct nst_stack *old = sb->stack;
+
+	sb->stack = st;
+	gateway_leave_guest(sb);
+	free_quietly(sb, old);
+	if (sb->link && sb->link->moved)
+		sb->link->moved(sb->link, st, other);
+	restore_close_forsaken(rs, sb);
+	gateway_join_guest(sb);
+}
+
+static int give_back(struct sandbox *sb, struct nst_stack *st, const char *why)
+{
+	free_quietly(sb, st);
+	log_error("%s", why);
+	return -ENODEV;
+}
+
 static int load_stack(struct restore *rs, struct sandbox *sb)
 {
 	struct loading l = {rs, sb};
@@ -232,145 +152,57 @@ static int load_stack(struct restore *rs, struct sandbox *sb)
 				     .nic = load_nic,
 				     .sock = load_sock,
 				     .outage = rs->outage,
-				     .clone = rs->clone};
+				     .clone = rs->how.clone};
 	const uint8_t *p = rs->im.records;
-	struct nst_stack *st, *old = sb->stack;
 	char why[NST_SAVE_WHY];
+	struct nst_stack *st;
 	enum nst_err e = nst_stack_load(&how, &p, rs->im.end, &st, why);
 
-	if (e) {
-		log_error("the image cannot be restored: %s%s", why,
-			  e == NST_E_NODEV ? "; use --net tap:NAME" : "");
-		return -errno_of(e);
-	}
-	if (!same_nic(sb, st)) {
-		log_error("the image has no eth0; use --net none");
-		old = st;
-	} else {
-		sb->stack = st;
-	}
-	if (sb->link)
-		sb->link->quiet = true;
-	nst_stack_free(old);
-	if (sb->link)
-		sb->link->quiet = false;
-	return sb->stack == st ? 0 : -ENODEV;
-}
-
-/* ---- sockets ---- */
-
-/* Does its other end belong to this stack? It is without its program then. */
-static bool is_local(const struct sandbox *sb, struct nst_sock *ep)
-{
-	struct nst_sockaddr to;
-
-	return nst_sock_remote(ep, &to) == NST_OK &&
-	       nst_addr_is_local(sb->stack, &to.addr);
-}
-
-static bool can_be_handed(const struct sandbox *sb, const struct held *h)
-{
-	struct nst_tcp *tp = nst_sock_tcp(h->ep);
-
-	if (!tp)
-		return h->kind == KIND_UDP;
-	switch (nst_tcp_state(tp)) {
-	case NST_TCP_LISTEN:
-		return true;
-	case NST_TCP_CLOSE:
-	case NST_TCP_SYN_SENT:
-	case NST_TCP_SYN_RCVD:
-		return false;
-	default:
-		return !is_local(sb, h->ep);
-	}
-}
-
-static void give_up(struct sandbox *sb, const struct held *h)
-{
-	struct nst_tcp *tp = nst_sock_tcp(h->ep);
-
-	if (tp)
-		nst_tcp_abort(tp, sandbox_now(sb));
-	else
-		nst_dgram_close(nst_sock_dgram(h->ep), sandbox_now(sb));
-}
-
-static void add_addr(struct json_object *o, const char *name,
-		     const struct nst_sockaddr *a)
-{
-	char addr[VALUE_TEXT_BYTES], text[VALUE_TEXT_BYTES + 16];
-
-	value_addr_text(&a->addr, addr);
-	snprintf(text, sizeof text, a->addr.family == 6 ? "[%s]:%u" : "%s:%u",
-		 a->addr.family ? addr : "*", a->port);
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void tell(struct restore *rs, const struct held *h, size_t fd)
-{
-	struct json_object *o = json_object_new_object();
-	struct nst_tcp *tp = nst_sock_tcp(h->ep);
-	struct nst_sockaddr a;
-
-	json_object_object_add(o, "fd", json_object_new_uint64(fd));
-	json_object_object_add(o, "id", json_object_new_uint64(h->id));
-	json_object_object_add(o, "proto",
-			       json_object_new_string(tp ? "tcp" : "udp"));
-	if (tp)
-		json_object_object_add(o, "state",
-				       json_object_new_string(image_tcp_state(
-					   (uint32_t)nst_tcp_state(tp))));
-	nst_sock_local(h->ep, &a);
-	add_addr(o, "local", &a);
-	if (nst_sock_remote(h->ep, &a) == NST_OK)
-		add_addr(o, "remote", &a);
-	json_object_array_add(rs->list, o);
-}
-
-static int take_one(struct restore *rs, struct sandbox *sb,
-		    const struct held *h)
-{
-	int fd;
-
-	tell(rs, h, LAUNCH_HAND_FIRST + rs->nfds);
-	fd = sock_around(sb, h->ep, h->backlog, (pid_t)sb->guest_pid,
-			 LAUNCH_HAND_FIRST + (int)rs->nfds);
-	if (fd < 0) {
-		log_error("cannot make a socket again: %s", strerror(-fd));
-		return fd;
-	}
-	rs->fds[rs->nfds++] = fd;
+	if (e)
+		return refuse(rs, e, why);
+	if (!same_nic(sb, st))
+		return give_back(sb, st,
+				 "the image has no eth0; use --net none");
+	if (!same_addresses(sb, st))
+		return give_back(sb, st,
+				 "the image has other addresses; give --ip "
+				 "and --gateway as they were");
+	exchange(rs, sb, st);
 	return 0;
+}
+
+static int load_netem(struct restore *rs, struct sandbox *sb)
+{
+	char why[NST_SAVE_WHY] = "";
+	int rc = 0;
+
+	for (int i = 0; !rc && i < NETEM_WAYS; i++) {
+		const uint8_t *p = rs->netem[i];
+
+		if (p)
+			rc = netem_image_load(sb, i, &p, rs->im.end, why);
+	}
+	if (rc)
+		log_error("the image cannot be restored: %s", why);
+	return rc;
 }
 
 int restore_stack(struct restore *rs, struct sandbox *sb)
 {
 	int rc = load_stack(rs, sb);
 
-	rs->fds = calloc(rs->n + 1, sizeof *rs->fds);
-	if (!rc && !rs->fds)
-		rc = -ENOMEM;
-	for (size_t i = 0; !rc && i < rs->n; i++) {
-		const struct held *h = &rs->v[i];
-
-		if (h->child || !h->ep)
-			continue;
-		if (can_be_handed(sb, h))
-			rc = take_one(rs, sb, h);
-		else
-			give_up(sb, h);
-	}
-	return rc;
+	if (!rc)
+		rc = load_netem(rs, sb);
+	return rc ? rc : restore_take_all(rs, sb);
 }
 
 int restore_hand(struct restore *rs, struct sandbox *sb)
 {
 	const char *text = json_object_to_json_string_ext(
 	    rs->list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	int rc = -E2BIG;
+	int rc = -ENOMEM;
 
-	if (text && strlen(text) < ENV_BYTES_MAX)
+	if (text)
 		rc = launch_hand(sb->guest, text, rs->fds, rs->nfds);
 	if (rc) {
 		log_error("cannot hand %zu sockets to the program: %s",
@@ -394,7 +226,8 @@ void restore_free(struct restore *rs)
 		close(rs->fds[i]);
 	json_object_put(rs->list);
 	image_free(&rs->im);
-	free(rs->children);
+	free(rs->children.v);
+	free(rs->forsaken.v);
 	free(rs->fds);
 	free(rs->v);
 	free(rs);

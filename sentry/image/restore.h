@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `cordon restore`: a saved stack begins a fresh sandbox, whose program
- * inherits the sockets of it that outlive their sandbox: connections whose peer
- * is on the wire, listeners, UDP sockets. Main thread; run.c calls these in the
- * order in which they are here.
+ * inherits its sockets. Main thread; run.c calls these in the order in which
+ * they are here.
  */
 #ifndef SENTRY_IMAGE_RESTORE_H
 #define SENTRY_IMAGE_RESTORE_H
@@ -12,8 +11,14 @@
 
 struct restore;
 
+struct restore_how {
+	bool clone;      /* new secrets */
+	bool reset_lost; /* connections that ended in a gateway: not refused */
+};
+
 /* Reads and verifies. -errno after one line on stderr. */
-int restore_open(const char *path, bool clone, struct restore **out);
+int restore_open(const char *path, const struct restore_how *how,
+		 struct restore **out);
 /* The stack's clock goes on where it was saved: before anything looks. */
 void restore_clock(struct restore *rs, struct sandbox *sb);
 /* Puts the saved stack in the place of the one that was just made, on the same

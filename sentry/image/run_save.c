@@ -15,6 +15,7 @@
 #include "sentry/gateway/gateway_save.h"
 #include "sentry/image/image.h"
 #include "sentry/launch/launch.h"
+#include "sentry/link/netem_image.h"
 
 #define BUFFER_BYTES ((size_t)256 << 10)
 
@@ -87,6 +88,16 @@ static int save_gateway(struct sandbox *sb, const struct nst_save_sink *sink)
 	return sb->gw ? gateway_save(sb->gw, sink) : 0;
 }
 
+static int save_netem_out(struct sandbox *sb, const struct nst_save_sink *sink)
+{
+	return netem_image_save(sb, NETEM_OUT, sink);
+}
+
+static int save_netem_in(struct sandbox *sb, const struct nst_save_sink *sink)
+{
+	return netem_image_save(sb, NETEM_IN, sink);
+}
+
 /* In the order in which sentry/save has them, too. */
 static const struct {
 	const char *kind;
@@ -95,6 +106,8 @@ static const struct {
     {IMAGE_PART_GUEST, save_guest_stack},
     {IMAGE_PART_GATEWAY_STACK, save_gateway_stack},
     {IMAGE_PART_GATEWAY, save_gateway},
+    {IMAGE_PART_NETEM_OUT, save_netem_out},
+    {IMAGE_PART_NETEM_IN, save_netem_in},
 };
 
 static void add_part(struct json_object *list, const char *kind,

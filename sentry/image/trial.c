@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "netstack/netem/netem_save.h"
 #include "netstack/nst_dgram.h"
 #include "netstack/nst_tcp.h"
 
@@ -101,5 +102,19 @@ int image_trial(struct image_trial *t, const struct nst_env *env,
 	t->now = nst_stack_now(st);
 	nst_stack_free(st);
 	free(seen.v);
+	return 0;
+}
+
+int image_trial_netem(const struct nst_env *env, const uint8_t **p,
+		      const uint8_t *end, char *why)
+{
+	char text[NST_SAVE_WHY];
+	struct netem *nm;
+	enum nst_err e = netem_load(env, p, end, &nm, text);
+
+	if (e)
+		return image_fail(why, e == NST_E_NOMEM ? -ENOMEM : -EBADMSG,
+				  "cannot be loaded: %s", text);
+	netem_free(nm);
 	return 0;
 }

@@ -23,4 +23,8 @@ struct image_trial {
 int image_trial(struct image_trial *t, const struct nst_env *env,
 		const uint8_t **p, const uint8_t *end, bool clone, char *why);
 
+/* The same of what --netem has on its way. */
+int image_trial_netem(const struct nst_env *env, const uint8_t **p,
+		      const uint8_t *end, char *why);
+
 #endif

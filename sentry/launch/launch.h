@@ -34,11 +34,14 @@ int launch_attach(struct guest *g);
 int launch_go(struct guest *g);
 /*
  * With opt->restore, after launch_go: n descriptors for the guest, which has
- * them from LAUNCH_HAND_FIRST on, and what it finds in its environment under
- * LAUNCH_HAND_ENV. Lends. -errno.
+ * them from LAUNCH_HAND_FIRST on, and a text about them: in the file whose
+ * descriptor, the next one, is named by LAUNCH_HAND_ENV_FD; and, unless it is
+ * too long for that, in LAUNCH_HAND_ENV. Returns when the guest has begun to
+ * run, or cannot. Lends. -errno.
  */
 #define LAUNCH_HAND_FIRST 3
 #define LAUNCH_HAND_ENV "CORDON_FDS"
+#define LAUNCH_HAND_ENV_FD "CORDON_FDS_FD"
 int launch_hand(struct guest *g, const char *env, const int *fds, size_t n);
 /*
  * Passes signals on and waits for the guest; on_child_exit is called when any

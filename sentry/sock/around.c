@@ -3,10 +3,13 @@
  * Guest ends for endpoints that are older than their sockets: of a stack that
  * was loaded from an image. Under the stack lock.
  */
-#include "sentry/sock/dgram_priv.h"
+#include "sentry/sock/around.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "sentry/sock/dgram_priv.h"
 
 static int listen_end(struct sock *s, int fd, int backlog)
 {
@@ -39,12 +42,64 @@ static int connected_end(struct sock *s, int fd)
 	return rc;
 }
 
-static int datagram_end(struct sock *s, int fd)
+/* As a non-blocking connect() leaves it. */
+static int connecting_end(struct sock *s, int fd)
+{
+	int rc = backing_attach_prefilled(s, fd);
+
+	s->state = SOCK_CONNECTING;
+	return rc ? rc : stream_start(s);
+}
+
+/* What there is to read, then why it ended. */
+static int ended_end(struct sock *s, int fd)
+{
+	int rc = connected_end(s, fd);
+
+	if (rc || s->dead || !nst_sock_error(nst_tcp_sock(s->tcp), false))
+		return rc;
+	stream_events(&s->owner, NST_EV_ERR);
+	/* Here the guest end is at hand, as the job finds it later. */
+	stream_job_reset(s, fd);
+	return 0;
+}
+
+/* Without anything to tell it is as new, bound or not. */
+static int closed_end(struct sock *s, int fd)
+{
+	struct nst_iov iov[2];
+	size_t n;
+
+	if (nst_sock_error(nst_tcp_sock(s->tcp), false) ||
+	    nst_tcp_rcv_data(s->tcp, iov, &n))
+		return ended_end(s, fd);
+	return 0;
+}
+
+static int stream_end(struct sock *s, int fd, int backlog)
+{
+	switch (nst_tcp_state(s->tcp)) {
+	case NST_TCP_LISTEN:
+		return listen_end(s, fd, backlog);
+	case NST_TCP_CLOSE:
+		return closed_end(s, fd);
+	case NST_TCP_SYN_SENT:
+	case NST_TCP_SYN_RCVD:
+		/* Held for Fast Open, it is as good as connected. */
+		return nst_tcp_deferred(s->tcp) ? connected_end(s, fd)
+						: connecting_end(s, fd);
+	default:
+		return connected_end(s, fd);
+	}
+}
+
+static int datagram_end(struct sock *s, int fd, const uint32_t *icmp_filter)
 {
 	struct nst_sockaddr peer;
 	struct sockaddr_un un;
 	socklen_t len;
 
+	memcpy(s->dg.icmp_filter, icmp_filter, sizeof s->dg.icmp_filter);
 	if (nst_sock_remote(nst_dgram_sock(s->dgram), &peer) == NST_OK) {
 		len = backing_back_addr(s, &un);
 		if (connect(fd, (struct sockaddr *)&un, len) < 0)
@@ -56,31 +111,28 @@ static int datagram_end(struct sock *s, int fd)
 	return 0;
 }
 
-static int make_end(struct sock *s, int backlog)
+static int make_end(struct sock *s, const struct sock_shape *shape)
 {
 	int fd = backing_new(s, false), rc;
 
 	if (fd < 0)
 		return fd;
 	if (s->dgram)
-		rc = datagram_end(s, fd);
-	else if (nst_tcp_state(s->tcp) == NST_TCP_LISTEN)
-		rc = listen_end(s, fd, backlog);
+		rc = datagram_end(s, fd, shape->icmp_filter);
 	else
-		rc = connected_end(s, fd);
+		rc = stream_end(s, fd, shape->backlog);
 	if (rc == 0)
 		return fd;
 	close(fd);
 	return rc;
 }
 
-int sock_around(struct sandbox *sb, struct nst_sock *ep, int backlog, pid_t tid,
-		int number)
+int sock_around(struct sandbox *sb, struct nst_sock *ep,
+		const struct sock_shape *shape, pid_t tid, int number)
 {
 	int domain = nst_sock_family(ep) == 6 ? AF_INET6 : AF_INET;
 	struct nst_tcp *tp = nst_sock_tcp(ep);
-	struct sock *s = sock_new(sb, domain, tp ? SOCK_STREAM : SOCK_DGRAM,
-				  tp ? IPPROTO_TCP : IPPROTO_UDP);
+	struct sock *s = sock_new(sb, domain, shape->type, shape->proto);
 	int fd;
 
 	if (!s)
@@ -91,7 +143,7 @@ int sock_around(struct sandbox *sb, struct nst_sock *ep, int backlog, pid_t tid,
 	s->hint_tid = tid;
 	s->hint_fd = number;
 	sock_get(s);
-	fd = make_end(s, backlog);
+	fd = make_end(s, shape);
 	if (fd < 0)
 		sock_close(s, true);
 	sock_put(s);

@@ -142,13 +142,6 @@ void sock_put(struct sock *s);
 /* The guest has closed it, or it failed for good: frees endpoint and ends.
  * abort: RST instead of FIN. Parked traps get EBADF. */
 void sock_close(struct sock *s, bool abort);
-/*
- * A socket and a guest end for an endpoint that has none (sock/around.c): a
- * connected or listening TCP one, or UDP. Returns the guest end, the caller's;
- * -errno: the endpoint is closed. tid and number: where the guest will have it.
- */
-int sock_around(struct sandbox *sb, struct nst_sock *ep, int backlog, pid_t tid,
-		int number);
 struct sock *sock_by_cookie(struct sandbox *sb, uint64_t cookie);
 struct sock *sock_by_id(struct sandbox *sb, uint64_t id);
 void sock_set_cookie(struct sock *s, uint64_t cookie);

@@ -7,6 +7,7 @@
 #include "sentry/sock/sock.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "sentry/core/errmap.h"
 
@@ -74,13 +75,21 @@ void stream_job_connected(struct sock *s, int gfd)
 
 /* ---- the pending error ---- */
 
+/* The loop closes the sentry end; until then nothing shows. */
+static bool is_closed(int gfd)
+{
+	struct pollfd p = {.fd = gfd};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
 /* Reading SO_ERROR of the guest end also clears it there. */
 static bool taken_natively(struct sock *s, int gfd)
 {
 	int shown = 0;
 	socklen_t len = sizeof shown;
 
-	if (!s->pipe.shown ||
+	if (!s->pipe.shown || !is_closed(gfd) ||
 	    getsockopt(gfd, SOL_SOCKET, SO_ERROR, &shown, &len) < 0)
 		return false;
 	s->pipe.shown = false;

@@ -5,13 +5,11 @@ sandbox does not mind."""
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 
 import host
-from e2e.test_control import NONE, place, until
-from host import check, equal, modes
+from e2e.test_control import NONE, place
+from host import check, equal
 
 PROGRAM = r"""
 import signal, socket, sys
@@ -25,10 +23,6 @@ for line in sys.stdin:
     a.sendall(line.encode()); b.recv(100)
     print('went', flush=True)
 """
-
-
-def command(pl, *argv):
-    return host.as_user(pl.uid, [host.CORDON, *argv])
 
 
 class Saved:
@@ -126,7 +120,7 @@ def test_what_cannot_be_written(mode):
         before = open(one, "rb").read()
         r = subprocess.run(
             ["sh", "-c", "ulimit -f 1; exec \"$@\"", "sh",
-             *command(pl, "save", "box", one)],
+             *host.as_user(pl.uid, [host.CORDON, "save", "box", one])],
             env=pl.env, capture_output=True)
         equal(r.returncode, 125)
         assert b"File too large" in r.stderr, r
@@ -166,103 +160,5 @@ def test_what_is_refused(mode):
         refused(good + b"\0", "1 bytes behind its end")
         for n in 60, len(good) // 2, len(good) - 60:
             refused(good[:n] + bytes([good[n] ^ 4]) + good[n + 1:], "")
-        s.works()
-        s.close()
-
-
-WIRE = """
-import socket, time
-s = socket.socket(); s.connect(('10.9.0.1', 5000)); s.sendall(b'one')
-l = socket.socket(); l.bind(('10.9.0.2', 6000)); l.listen(5)
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-u.bind(('10.9.0.2', 7000))
-i = socket.socket(); i.bind(('127.0.0.1', 0)); i.listen(1)
-j = socket.create_connection(i.getsockname())
-print('ready', flush=True); time.sleep(100)
-"""
-AFTER = """
-import json, os, socket
-v = json.loads(os.environ['CORDON_FDS']); print(json.dumps(v), flush=True)
-by = {x['local'].split(':')[1] if x['proto'] == 'udp' or x['state'] == 'LISTEN'
-      else x['state']: socket.socket(fileno=x['fd']) for x in v}
-s = by['ESTABLISHED']
-print(s.getpeername(), s.recv(100), flush=True); s.sendall(b'two')
-c, a = by['6000'].accept(); print(c.recv(10), flush=True)
-d, f = by['7000'].recvfrom(100); by['7000'].sendto(d + b'!', f)
-print(s.recv(10), flush=True)
-"""
-TAP = ["--net", "tap:tap7", "--ip", "10.9.0.2/24", "--gateway", "10.9.0.1"]
-
-
-def tap_is_free():
-    """LINUX: what io_uring holds goes some moments after the process."""
-    until(lambda: b"NO-CARRIER" in check(
-        host.run(["ip", "link", "show", "tap7"])).stdout, "tap7 is in use")
-
-
-def restore(pl, image, l, options):
-    a, _ = l.accept()
-    a.settimeout(10)
-    equal(a.recv(10), b"one")
-    pl.ok("save", "wire", image)
-    # Its kernel has no time to end the connections.
-    pl.running[-1].send_signal(signal.SIGKILL)
-    pl.running[-1].wait(20)
-    tap_is_free()
-    a.sendall(b"meanwhile")
-    q = subprocess.Popen(command(
-        pl, "restore", *options, image, *TAP, "--name", "again", "--",
-        "/usr/bin/python3", "-c", AFTER), env=pl.env, stdout=subprocess.PIPE,
-        start_new_session=True)
-    pl.running.append(q)
-    v = json.loads(q.stdout.readline())
-    equal([x["fd"] for x in v], list(range(3, 3 + len(v))))
-    equal(sorted(x.get("state", "udp") for x in v),
-          ["ESTABLISHED", "LISTEN", "LISTEN", "udp"])
-    equal(q.stdout.readline(), b"('10.9.0.1', 5000) b'meanwhile'\n")
-    equal(a.recv(10), b"two")
-    with socket.create_connection(("10.9.0.2", 6000), 10) as b:
-        b.sendall(b"hello")
-        equal(q.stdout.readline(), b"b'hello'\n")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as w:
-        w.settimeout(10)
-        w.sendto(b"dg", ("10.9.0.2", 7000))
-        equal(w.recv(10), b"dg!")
-    a.close()
-    equal((q.stdout.readline(), q.wait(20)), (b"b''\n", 0))
-
-
-@modes("shim", "no-shim")
-def test_restore(mode):
-    """Connections over a tap to the kernel's TCP go on under another program;
-    those within the sandbox do not."""
-    with place(mode) as pl, socket.socket() as l:
-        for c in ("tuntap add tap7 mode tap", "addr add 10.9.0.1/24 dev tap7",
-                  "link set tap7 up"):
-            check(host.run(["ip", *c.split()]))
-        image = os.path.join(pl.dir, "image")
-        try:
-            l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            l.bind(("10.9.0.1", 5000))
-            l.listen(5)
-            for options in [], ["--clone"]:
-                tap_is_free()
-                p = pl.start("wire", ["/usr/bin/python3", "-c", WIRE], TAP,
-                             stdout=subprocess.PIPE)
-                equal(p.stdout.readline(), b"ready\n")
-                restore(pl, image, l, options)
-        finally:
-            host.run(["ip", "link", "del", "tap7"])
-            if os.path.exists(image):
-                os.unlink(image)
-
-
-def test_restore_refuses(mode):
-    with place(mode) as pl:
-        s = Saved(pl, [])
-        nat = s.save("nat")
-        pl.fails("restore", nat, "--", "true", text="--net nat")
-        pl.fails("restore", "/dev/null", "--", "true", text="not a regular")
-        pl.fails("restore", nat, text="needs a file and a program")
         s.works()
         s.close()

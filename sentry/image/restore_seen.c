@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which sockets an image has, and what else can be restored of it. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/base/base.pb-c.h"
+#include "netstack/dgram/dgram.pb-c.h"
+#include "netstack/tcp/tcp.pb-c.h"
+#include "sentry/gateway/gateway.pb-c.h"
+#include "sentry/gateway/gateway_save.h"
+#include "sentry/image/restore_priv.h"
+
+/* enum sock_kind, as it is in images. */
+enum { KIND_TCP, KIND_UDP, KIND_PING, KIND_RAW, KINDS };
+
+static const struct {
+	const char *proto;
+	int type;
+} kinds[KINDS] = {
+    [KIND_TCP] = {"tcp", SOCK_STREAM},
+    [KIND_UDP] = {"udp", SOCK_DGRAM},
+    [KIND_PING] = {"ping", SOCK_DGRAM},
+    [KIND_RAW] = {"raw", SOCK_RAW},
+};
+
+/* As of socket(2). */
+static int proto_of(const Cordon__NstSock *sk)
+{
+	switch (sk->kind) {
+	case KIND_TCP:
+		return IPPROTO_TCP;
+	case KIND_UDP:
+		return IPPROTO_UDP;
+	case KIND_PING:
+		return sk->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	default:
+		return (int)(sk->proto & 0xff);
+	}
+}
+
+/* NULL: no memory, or rc says what else. */
+static struct held *add_held(struct restore *rs, const Cordon__NstSock *sk,
+			     int *rc)
+{
+	struct held *h;
+
+	*rc = !sk || sk->kind >= KINDS ? -EBADMSG : 0;
+	if (*rc)
+		return NULL;
+	if (rs->n == rs->room) {
+		size_t room = rs->room ? rs->room * 2 : 64;
+		struct held *v = reallocarray(rs->v, room, sizeof *v);
+
+		*rc = v ? 0 : -ENOMEM;
+		if (!v)
+			return NULL;
+		rs->v = v;
+		rs->room = room;
+	}
+	h = &rs->v[rs->n++];
+	*h = (struct held){
+	    .id = sk->id,
+	    .proto = kinds[sk->kind].proto,
+	    .shape = {.type = kinds[sk->kind].type, .proto = proto_of(sk)},
+	};
+	return h;
+}
+
+static int add_ids(struct ids *to, const uint64_t *ids, size_t n)
+{
+	uint64_t *v;
+
+	if (!n)
+		return 0;
+	v = reallocarray(to->v, to->n + n, sizeof *v);
+	if (!v)
+		return -ENOMEM;
+	memcpy(v + to->n, ids, n * sizeof *v);
+	to->v = v;
+	to->n += n;
+	return 0;
+}
+
+static int see_tcp(struct restore *rs, const Cordon__NstTcp *m)
+{
+	int rc = add_ids(&rs->children, m->accept_queue, m->n_accept_queue);
+	struct held *h;
+
+	if (!rc)
+		rc = add_ids(&rs->children, m->fo_children, m->n_fo_children);
+	/* Nobody had it any more: netstack finishes it by itself. */
+	if (rc || m->orphan)
+		return rc;
+	h = add_held(rs, m->sk, &rc);
+	if (h)
+		h->shape.backlog = m->backlog;
+	return rc;
+}
+
+static int see_dgram(struct restore *rs, const Cordon__NstDgram *m)
+{
+	int rc;
+	struct held *h = add_held(rs, m->s, &rc);
+
+	for (size_t i = 0; h && i < m->n_icmp_blocked && i < 8; i++)
+		h->shape.icmp_filter[i] = m->icmp_blocked[i];
+	return rc;
+}
+
+static int see_guest(struct restore *rs, struct image_walk *w)
+{
+	const ProtobufCMessage *m = image_walk_message(w);
+
+	if (!m)
+		return -EBADMSG;
+	switch (w->type) {
+	case NST_SAVE_STACK:
+		rs->now = ((const Cordon__NstStack *)m)->now;
+		return 0;
+	case NST_SAVE_TCP:
+		return see_tcp(rs, (const Cordon__NstTcp *)m);
+	case NST_SAVE_DGRAM:
+		return see_dgram(rs, (const Cordon__NstDgram *)m);
+	default:
+		return 0;
+	}
+}
+
+/* Its endpoints in the guest's stack. */
+static int see_gateway(struct restore *rs, struct image_walk *w)
+{
+	const ProtobufCMessage *m = image_walk_message(w);
+
+	rs->gateway = true;
+	if (!m)
+		return -EBADMSG;
+	if (w->type == GATEWAY_SAVE_DNS_SERVER) {
+		const Cordon__DnsServer *s = (const Cordon__DnsServer *)m;
+		const uint64_t ids[] = {s->udp, s->tcp};
+
+		return s->of_guest ? add_ids(&rs->forsaken, ids, 2) : 0;
+	}
+	if (w->type == GATEWAY_SAVE_RELAY) {
+		const Cordon__Relay *r = (const Cordon__Relay *)m;
+
+		return r->of_guest ? add_ids(&rs->forsaken, &r->tp, 1) : 0;
+	}
+	return 0;
+}
+
+static int see_netem(struct restore *rs, const struct image_walk *w, int way)
+{
+	if (w->type == NST_SAVE_NETEM && !rs->netem[way])
+		rs->netem[way] = w->in.data - IMAGE_RECORD_BYTES;
+	return 0;
+}
+
+/* Parts: those that are restored, those that are gone, and others. */
+static int see_record(struct restore *rs, struct image_walk *w, char *why)
+{
+	const char *part = image_walk_part(w);
+
+	if (!strcmp(part, IMAGE_PART_GUEST))
+		return see_guest(rs, w);
+	if (!strcmp(part, IMAGE_PART_NETEM_OUT))
+		return see_netem(rs, w, NETEM_OUT);
+	if (!strcmp(part, IMAGE_PART_NETEM_IN))
+		return see_netem(rs, w, NETEM_IN);
+	if (!strcmp(part, IMAGE_PART_GATEWAY))
+		return see_gateway(rs, w);
+	if (strcmp(part, IMAGE_PART_GATEWAY_STACK) != 0)
+		return image_fail(why, -ENOTSUP,
+				  "has a part that this cordon cannot restore: "
+				  "%.40s",
+				  part);
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+struct held *restore_find(struct restore *rs, uint64_t id)
+{
+	_Static_assert(offsetof(struct held, id) == 0, "by_id");
+	return rs->n ? bsearch(&id, rs->v, rs->n, sizeof *rs->v, by_id) : NULL;
+}
+
+static void mark_all(struct restore *rs)
+{
+	if (rs->n)
+		qsort(rs->v, rs->n, sizeof *rs->v, by_id);
+	for (size_t i = 0; i < rs->children.n; i++) {
+		struct held *h = restore_find(rs, rs->children.v[i]);
+
+		if (h)
+			h->child = true;
+	}
+	for (size_t i = 0; i < rs->forsaken.n; i++) {
+		struct held *h = restore_find(rs, rs->forsaken.v[i]);
+
+		if (h)
+			h->forsaken = true;
+	}
+}
+
+int restore_see(struct restore *rs, char *why)
+{
+	struct image_walk w;
+	int rc = 0;
+
+	image_walk_init(&w, &rs->im);
+	while (!rc && image_walk_next(&w))
+		rc = see_record(rs, &w, why);
+	if (w.in.err)
+		rc = image_fail(why, -EBADMSG, "is broken: %s", w.why);
+	else if (rc == -EBADMSG)
+		image_fail(why, rc, "is broken: a socket is of no known kind");
+	else if (rc == -ENOMEM)
+		image_fail(why, rc, "is too long for the memory");
+	image_walk_fini(&w);
+	mark_all(rs);
+	return rc;
+}
