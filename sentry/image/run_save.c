@@ -16,6 +16,7 @@
 #include "sentry/image/image.h"
 #include "sentry/launch/launch.h"
 #include "sentry/link/netem_image.h"
+#include "sentry/sock/unaccepted.h"
 
 #define BUFFER_BYTES ((size_t)256 << 10)
 
@@ -74,7 +75,13 @@ static int save_stack(const struct nst_stack *st,
 static int save_guest_stack(struct sandbox *sb,
 			    const struct nst_save_sink *sink)
 {
-	return save_stack(sb->stack, sink);
+	struct unaccepted u;
+	int rc = unaccepted_put_back(sb, &u);
+
+	if (!rc)
+		rc = save_stack(sb->stack, sink);
+	unaccepted_take(&u);
+	return rc;
 }
 
 static int save_gateway_stack(struct sandbox *sb,

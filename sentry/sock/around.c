@@ -18,6 +18,7 @@ static int listen_end(struct sock *s, int fd, int backlog)
 		return -errno;
 	s->state = SOCK_LISTENING;
 	s->listen.backlog = backlog;
+	nst_tcp_accept_hold(s->tcp, false); /* nothing is under way here */
 	listener_link(s);
 	listener_push(s);
 	return 0;

@@ -284,7 +284,10 @@ struct diag_req {
 	struct unix_diag_req r;
 };
 
-/* Inode of the peer of the socket with this inode; 0: closed; -errno. */
+#define DIAG_NO_PEER (-ENOTCONN) /* it was closed */
+
+/* Inode of the peer of the socket with this inode; 0: it waits to be accepted;
+ * -errno. */
 static int64_t diag_peer(int diag_fd, uint32_t ino)
 {
 	struct diag_req q = {
@@ -314,24 +317,36 @@ static int64_t diag_peer(int diag_fd, uint32_t ino)
 		if (a->rta_type == UNIX_DIAG_PEER)
 			return *(const uint32_t *)RTA_DATA(a);
 	}
-	return 0;
+	return DIAG_NO_PEER;
 }
 
-int backing_peer_gone(struct sandbox *sb, int fd)
+static int64_t peer_of(struct sandbox *sb, int fd)
 {
 	struct stat st;
 	int64_t peer;
 
 	if (fstat(fd, &st) < 0)
-		return -1;
+		return -errno;
 	/* LINUX: the end that connect() makes is of the connecting socket's
 	 * network namespace: the guest's, where the shim made that one. */
 	peer = diag_peer(sb->socks->diag_fd, (uint32_t)st.st_ino);
-	if (peer < 0)
+	if (peer < 0 && peer != DIAG_NO_PEER)
 		peer = diag_peer(sb->guest_diag_fd, (uint32_t)st.st_ino);
-	if (peer < 0)
+	return peer;
+}
+
+bool backing_peer_waits(struct sandbox *sb, int fd)
+{
+	return peer_of(sb, fd) == 0;
+}
+
+int backing_peer_gone(struct sandbox *sb, int fd)
+{
+	int64_t peer = peer_of(sb, fd);
+
+	if (peer < 0 && peer != DIAG_NO_PEER)
 		return -1;
-	return peer == 0;
+	return peer == DIAG_NO_PEER;
 }
 
 /* ---- adoption ---- */

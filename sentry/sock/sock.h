@@ -188,6 +188,8 @@ socklen_t backing_name_addr(int name_fd, struct sockaddr_un *un);
 void backing_sndbuf(int fd, uint32_t bytes);
 /* Is the other end of this connected end closed? 1, 0, or -1: unknown. */
 int backing_peer_gone(struct sandbox *sb, int fd);
+/* Is it still in a queue, and nobody has accepted it? */
+bool backing_peer_waits(struct sandbox *sb, int fd);
 /* Before a connect: keeps a descriptor for backing_attach, and sees that there
  * is another one (`two`: for the end of the listener's). -EMFILE and the like:
  * nothing may be sent yet. */

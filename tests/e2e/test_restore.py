@@ -133,6 +133,13 @@ waits = opener(2002)
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('127.0.0.1', 3000))
 w = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); w.bind(('127.0.0.1', 3001))
 w.connect(u.getsockname())
+# Three wait, there is room for two; what the third says waits with it.
+k = socket.socket(); k.bind(('0.0.0.0', 1001)); k.listen(1)
+def crowd(port):
+    s = socket.socket(); s.bind(('127.0.0.1', port)); s.setblocking(False)
+    s.connect_ex(('127.0.0.1', 1001)); return s
+row = [crowd(2010 + i) for i in range(3)]
+time.sleep(.2)
 s6 = socket.socket(socket.AF_INET6); s6.bind(('::1', 1006)); s6.listen(3)
 """
 LOOPBACK_AFTER = r"""
@@ -147,6 +154,11 @@ d, peer = by['tcp', 1000].accept()
 assert peer == ('127.0.0.1', 2002)
 by['tcp', 2002].sendall(b'late'); assert d.recv(10) == b'late'
 by['tcp', 2002].close(); assert d.recv(10) == b''
+k = by['tcp', 1001]
+for i in range(3):
+    e, peer = k.accept(); assert peer == ('127.0.0.1', 2010 + i), peer
+    by['tcp', 2010 + i].sendall(b'%d' % i); assert e.recv(10) == b'%d' % i
+assert len([x for x in v if x['local'].endswith(':1001')]) == 1, v
 s = socket.create_connection(('127.0.0.1', 1000)); by['tcp', 1000].accept()
 w, u = by['udp', 3001], by['udp', 3000]
 w.send(b'dg'); assert u.recvfrom(9) == (b'dg', ('127.0.0.1', 3001))
