@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import host
-from e2e.test_control import NONE, place
+from e2e.place import NONE, place
 from host import check, equal
 
 PROGRAM = r"""

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import host
-from e2e.test_control import NONE, place
+from e2e.place import NONE, place
 from e2e.upgrades import (ECHO_SELF, NAT, WAITING, busy_listener, identity,
                           upgrade, welcome)
 from host import check, equal, modes

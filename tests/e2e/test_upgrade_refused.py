@@ -9,7 +9,7 @@ import sys
 import threading
 
 import host
-from e2e.test_control import place, until
+from e2e.place import place, until
 from e2e.upgrades import (ECHO_SELF, NAT, WAITING, a_file, busy_listener,
                           digest_of, upgrade, web)
 from host import check, equal, modes, seconds

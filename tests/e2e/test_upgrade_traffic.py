@@ -12,7 +12,7 @@ import time
 
 import host
 from e2e import test_servers, test_tap, test_tools
-from e2e.test_control import place, until
+from e2e.place import place, until
 from e2e.upgrades import NAT, digest_of, say, upgrade, web
 from host import equal, modes, seconds, slow
 
