@@ -15,6 +15,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -284,10 +285,8 @@ struct diag_req {
 	struct unix_diag_req r;
 };
 
-#define DIAG_NO_PEER (-ENOTCONN) /* it was closed */
-
-/* Inode of the peer of the socket with this inode; 0: it waits to be accepted;
- * -errno. */
+/* Inode of the peer of the socket with this inode; 0: it is closed, or waits to
+ * be accepted; -errno. */
 static int64_t diag_peer(int diag_fd, uint32_t ino)
 {
 	struct diag_req q = {
@@ -317,7 +316,7 @@ static int64_t diag_peer(int diag_fd, uint32_t ino)
 		if (a->rta_type == UNIX_DIAG_PEER)
 			return *(const uint32_t *)RTA_DATA(a);
 	}
-	return DIAG_NO_PEER;
+	return 0;
 }
 
 static int64_t peer_of(struct sandbox *sb, int fd)
@@ -330,23 +329,25 @@ static int64_t peer_of(struct sandbox *sb, int fd)
 	/* LINUX: the end that connect() makes is of the connecting socket's
 	 * network namespace: the guest's, where the shim made that one. */
 	peer = diag_peer(sb->socks->diag_fd, (uint32_t)st.st_ino);
-	if (peer < 0 && peer != DIAG_NO_PEER)
+	if (peer < 0)
 		peer = diag_peer(sb->guest_diag_fd, (uint32_t)st.st_ino);
 	return peer;
 }
 
+/* A close would hang up our end too. */
 bool backing_peer_waits(struct sandbox *sb, int fd)
 {
-	return peer_of(sb, fd) == 0;
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP) &&
+	       peer_of(sb, fd) == 0;
 }
 
 int backing_peer_gone(struct sandbox *sb, int fd)
 {
 	int64_t peer = peer_of(sb, fd);
 
-	if (peer < 0 && peer != DIAG_NO_PEER)
-		return -1;
-	return peer == DIAG_NO_PEER;
+	return peer < 0 ? -1 : peer == 0;
 }
 
 /* ---- adoption ---- */
