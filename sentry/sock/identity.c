@@ -184,7 +184,7 @@ static bool is_scanned(const struct sock *s)
 {
 	if (s->type != SOCK_STREAM || s->parked)
 		return false;
-	return s->name_fd < 0 && s->send_fd < 0;
+	return s->name_fd < 0 && s->send_fd < 0 && !listener_is_pushing(s);
 }
 
 /* True when s turned out to be gone, and was closed. */

@@ -230,6 +230,16 @@ void listener_push(struct sock *s)
 		trap_kick(s);
 }
 
+/* Then it is the listener's alone: the guest has no end of it yet. */
+bool listener_is_pushing(const struct sock *c)
+{
+	const struct sock *s = c->sb->socks->listeners;
+
+	while (s && s->listen.pushing != c)
+		s = s->listen.next;
+	return s != NULL;
+}
+
 /* ---- putting back ---- */
 
 /* Everything that already waits in g, the guest end that was taken out. */

@@ -242,6 +242,8 @@ void stream_job_connected(struct sock *s, int gfd);
 void stream_job_reset(struct sock *s, int gfd);
 /* ---- listener (sock/listener.c) ---- */
 void listener_push(struct sock *s); /* netstack's accept queue → guest's */
+/* Is this child waiting for a place in the guest's queue? */
+bool listener_is_pushing(const struct sock *c);
 /* Puts an accepted connection back into the guest's queue; g is its guest
  * end (borrowed). Closes c when that fails. */
 void listener_requeue(struct sock *s, struct sock *c, int g);

@@ -55,7 +55,8 @@ static bool may_wait(const struct sock *s)
 	if (s->type != SOCK_STREAM || s->state != SOCK_CONNECTED || s->cookie ||
 	    nst_tcp_state(s->tcp) == NST_TCP_CLOSE)
 		return false;
-	return s->send_fd < 0 || backing_peer_waits(s->sb, s->send_fd);
+	return s->send_fd < 0 ? listener_is_pushing(s)
+			      : backing_peer_waits(s->sb, s->send_fd);
 }
 
 static int by_age(const void *a, const void *b)
