@@ -39,7 +39,11 @@ MODES = {
     "autosave-1000": (["--autosave=1000"], None),
     "autosave-syscall": (["--autosave=syscall"], None),
     "autosave-no-shim": (["--autosave=7", "--no-shim"], None),
+    "autosave-asked": (["--autosave=syscall"], None),
 }
+# What starts a mode's programs: beside them runs one that asks for saves.
+STARTERS = {"autosave-asked": ["/usr/bin/python3",
+                               os.path.join(TOP, "tests/e2e/saving.py")]}
 PLAIN = ["shim", "no-shim", "user", "user-no-shim"]
 AUTOSAVE = [mode for mode in MODES if mode.startswith("autosave")]
 
@@ -53,7 +57,8 @@ def as_user(uid, argv):
 
 def cordon(argv, mode="shim", options=(), binary=None):
     opts, uid = MODES[mode]
-    return as_user(uid, [binary or CORDON, "run", *opts, *options, "--", *argv])
+    return as_user(uid, [binary or CORDON, "run", *opts, *options, "--",
+                         *STARTERS.get(mode, []), *argv])
 
 
 def run(argv, timeout=60, **kw):

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Netstack and gateway are saved, thrown away and made anew under programs that
-must not notice: what other modules test, with --autosave, and saves from
-outside while bulk data is on its way through a tap to the kernel's TCP."""
+must not notice: what other modules test, with --autosave."""
 
-import contextlib
-import os
 import re
-import subprocess
-import threading
-import time
 
 import host
-from e2e import test_http, test_servers, test_tap, test_tools
-from host import equal, inside, modes, seconds, slow
+from e2e import test_http, test_servers, test_tools
+from e2e.test_autosave_bulk import refused, saver
+from e2e.test_control import place
+from host import equal, inside, modes, seconds
 
-OFTEN = ["autosave", "autosave-1000"]
+OFTEN = ["autosave", "autosave-1000", "autosave-asked"]
 SAVE_NOW = "import ctypes; save = lambda: ctypes.CDLL(None).syscall(175, 0, 0, 0)\n"
 
 
@@ -38,7 +34,7 @@ for i in range(60):
         assert not m, m
         return
     least = {"autosave": 2, "autosave-syscall": 60, "autosave-1": 100,
-             "autosave-no-shim": 10}[mode]
+             "autosave-no-shim": 10, "autosave-asked": 60}[mode]
     assert m and int(m[1]) >= least and m[2] == "0", m
 
 
@@ -76,12 +72,13 @@ def test_redis(mode):
     test_servers.test_redis(mode)
 
 
-@modes("autosave")
+@modes(*OFTEN)
 def test_iperf3(mode):
     test_servers.test_iperf3_tcp(mode)
+    test_servers.test_iperf3_udp(mode)
 
 
-@modes("autosave")
+@modes(*OFTEN)
 def test_ssh_and_scp(mode):
     test_tools.test_ssh_and_scp(mode)
 
@@ -91,43 +88,6 @@ def test_dns_and_http(mode):
     for name in dir(test_http):
         if name.startswith("test_"):
             getattr(test_http, name)(mode)
-
-
-@contextlib.contextmanager
-def saver(name, every):
-    """Saves the sandbox of that name again and again; yields the replies."""
-    replies, stop = [], threading.Event()
-
-    def loop():
-        while not stop.wait(every):
-            r = subprocess.run([host.CORDON, "save", "--in-place", name],
-                               capture_output=True, text=True)
-            if r.returncode == 0:
-                words = r.stdout.split()
-                replies.append({k: int(v) for k, v in
-                                zip(words[::2], words[1::2])})
-    t = threading.Thread(target=loop)
-    t.start()
-    try:
-        yield replies
-    finally:
-        stop.set()
-        t.join()
-
-
-@modes("shim", "no-shim")
-def test_tap_bulk_saved_every_10_ms(mode):
-    with test_tap.tap(mode):
-        for args in [], ["-R"], ["-P", "4"]:
-            name = f"bulk{os.getpid()}"
-            with test_tap.kernel_iperf(), saver(name, 0.01) as replies:
-                out = inside(["iperf3", "-c", "10.9.0.1", "-p", "5301", "-t",
-                              "2", "-f", "m", *args], mode,
-                             test_tap.OPTIONS + ["--name", name]).decode()
-            rates = re.findall(r"([\d.]+) Mbits/sec.*receiver", out)
-            assert rates and float(rates[-1]) > 20, out
-            assert len(replies) > 5, replies
-            assert max(r["connections"] for r in replies) >= 2, replies
 
 
 TYPING = r"""
@@ -154,60 +114,13 @@ os.write(fd, b"\x04"); print("typed")
 """
 
 
-@modes("shim", "autosave-1", "autosave")
+@modes("shim", "autosave-1", *OFTEN)
 def test_ssh_typing(mode):
     """A session with saves from outside, too."""
-    name = f"typing{os.getpid()}"
-    with host.workdir() as d, test_tools.sshd(d), saver(name, 0.05) as replies:
+    with host.workdir() as d, test_tools.sshd(d), place("shim") as pl, \
+            saver(pl, "typing", 0.02) as sv:
         out = inside(["/usr/bin/python3", "-c", TYPING,
                       *test_tools.ssh_options(d)], mode,
-                     test_tools.NAT + ["--name", name])
+                     test_tools.NAT + ["--name", "typing"], env=pl.env)
     equal(out, b"typed\n")
-    assert replies
-
-
-CPYTHON = ["test.test_socket", "test.test_selectors",
-           "test.test_asyncio.test_sock_lowlevel",
-           "test.test_asyncio.test_streams",
-           "test.test_asyncio.test_server",
-           "test.test_asyncio.test_sendfile",
-           "test.test_asyncio.test_selector_events",
-           "test.test_asyncio.test_events"]
-
-
-# AF_VSOCK is not ours, and where it is half there that class waits for ever.
-CPYTHON_RUN = """
-import importlib, sys, unittest
-m = importlib.import_module(sys.argv.pop(1))
-vars(m).pop("ThreadedVSOCKSocketStreamTest", None)
-unittest.main(module=m, verbosity=2)
-"""
-
-
-def cases(argv):
-    """{case: outcome} of a verbose run."""
-    r = host.run(argv, timeout=400, cwd="/tmp",
-                 env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
-    text = (r.stdout + r.stderr).decode(errors="replace")
-    out = dict(re.findall(r"^(test\w+ \(\S+\))(?:\n.*)? \.\.\. (ok|FAIL|ERROR|"
-                          r"skipped|expected failure)", text, re.M))
-    assert out, text[-2000:]
-    return out
-
-
-@slow
-@seconds(1500)
-@modes("autosave", "autosave-1000")
-def test_cpython_modules(mode):
-    """As without: every case that ends well without ends well."""
-    if not os.path.exists("/usr/lib/python3.11/test/test_socket.py"):
-        raise host.Skip("libpython3.11-testsuite is not installed")
-    for module in CPYTHON:
-        argv = ["/usr/bin/python3", "-c", CPYTHON_RUN, module]
-        plain = cases(host.cordon(argv, "shim", ["--net", "none"]))
-        saved = cases(host.cordon(argv, mode, ["--net", "none"]))
-        worse = {k: (v, saved.get(k)) for k, v in plain.items()
-                 if v == "ok" and saved.get(k, "ok") != "ok"}
-        # (A warning may hide the end of a line or two.)
-        assert len(saved) > len(plain) - 5, (module, len(plain), len(saved))
-        assert not worse, (module, worse)
+    assert len(sv.replies) > 20 and not refused(sv.replies), sv.replies
