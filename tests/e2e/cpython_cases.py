@@ -164,7 +164,7 @@ def main(out, *args):
     with open(out, "w") as f:
         unittest.TestSuite(cases).run(Result(f))
         os.close(keep)
-        json.dump({"id": "", "outcome": "end"}, f)
+        json.dump({"id": "", "outcome": "end", "detail": ""}, f)
         f.write("\n")
     sys.stdout.flush()
     os._exit(0)

@@ -14,7 +14,7 @@ from host import modes, seconds, slow
 TESTS = "/usr/lib/python3.11/test"
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "cpython_cases.py")
-MODULE_SECONDS = 300
+MODULE_SECONDS = 150
 NONE = ["--net", "none"]
 # Those of test_asyncio whose cases talk over sockets, in a few seconds.
 QUICK = ["test_asyncio." + m for m in
@@ -84,15 +84,15 @@ def persist(mode, different):
 
 
 def compare(mode, names, parallel=1):
-    """Without saves first; then modules side by side, if they may be."""
+    """Two modules at a time, if they may share the machine."""
     if not os.path.exists(f"{TESTS}/test_socket.py"):
         raise host.Skip("libpython3.11-testsuite is not installed")
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
-        wants = pool.map(lambda n: plain(mode, n), names)
-        gots = pool.map(lambda n: cases(mode, n), names)
-        pairs = list(zip(names, wants, gots))
+        runs = [(n, pool.submit(plain, mode, n), pool.submit(cases, mode, n))
+                for n in names]
     count, left = 0, {}
-    for name, want, got in pairs:
+    for name, *both in runs:
+        want, got = (run.result() for run in both)
         assert "" in want, (name, want.popitem())
         count += len(want) - 1
         different = differences(want, got)
