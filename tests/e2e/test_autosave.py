@@ -7,7 +7,7 @@ import re
 import host
 from e2e import test_http, test_servers, test_tools
 from e2e.test_autosave_bulk import refused, saver
-from e2e.test_control import place
+from e2e.place import place
 from host import equal, inside, modes, seconds
 
 OFTEN = ["autosave", "autosave-1000", "autosave-asked"]

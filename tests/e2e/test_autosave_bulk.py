@@ -11,7 +11,7 @@ import time
 
 import host
 from e2e import test_tap
-from e2e.test_control import place
+from e2e.place import place
 from host import equal, inside, modes, seconds, slow
 
 REQUEST = json.dumps({"version": 1, "command": "save-in-place"}).encode()

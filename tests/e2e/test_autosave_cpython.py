@@ -15,6 +15,7 @@ TESTS = "/usr/lib/python3.11/test"
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "cpython_cases.py")
 MODULE_SECONDS = 150
+LATE_AT_MOST = 1
 NONE = ["--net", "none"]
 # Those of test_asyncio whose cases talk over sockets, in a few seconds.
 QUICK = ["test_asyncio." + m for m in
@@ -70,17 +71,16 @@ def differences(want, got):
 
 def persist(mode, different):
     """A case that is late on a busy machine is run again, by itself, with and
-    without; what differs again."""
-    left = {}
+    without: (what differs again, cases that do not)."""
+    left, once = {}, []
     for case in sorted(filter(None, different)):
         name = case.partition(".")[2]
         one = lambda m: {k: v for k, v in cases(m, name).items() if k == case}
         again = differences(one(without_saves(mode)), one(mode))
         left.update(again)
         if not again:
-            print(f"    {case}: differed once of twice, "
-                  f"{[x[0] for x in different[case]]}", file=sys.stderr)
-    return left
+            once.append((case, [x[0] for x in different[case]]))
+    return left, once
 
 
 def compare(mode, names, parallel=1):
@@ -90,18 +90,23 @@ def compare(mode, names, parallel=1):
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
         runs = [(n, pool.submit(plain, mode, n), pool.submit(cases, mode, n))
                 for n in names]
-    count, left = 0, {}
+    count, left, once = 0, {}, []
     for name, *both in runs:
         want, got = (run.result() for run in both)
         assert "" in want, (name, want.popitem())
         count += len(want) - 1
         different = differences(want, got)
-        left.update(persist(mode, different))
-        if "" in different and not left:
-            left[name] = "did not end"
-    print(f"    {count} cases", file=sys.stderr)
+        if "" in different:
+            left[name] = "hangs in", [k for k in got if got[k][0] == "began"]
+            continue
+        more, late = persist(mode, different)
+        left.update(more)
+        once += late
+    print(f"    {count} cases; differed once and not again: {once}",
+          file=sys.stderr)
     assert count > 100, count
-    assert not left, left
+    # A defect may not come each time; a busy machine is not late often.
+    assert not left and len(once) <= LATE_AT_MOST, (left, once)
 
 
 @modes("autosave", "autosave-1000", "autosave-syscall")
