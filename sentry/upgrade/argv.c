@@ -68,16 +68,25 @@ static void rewrite(int argc, char **argv, char **words)
 	memset(at, 0, bytes - (size_t)(at - start));
 }
 
+static char **copy(int n, char **from)
+{
+	char **words = calloc((size_t)n + 1, sizeof *words);
+	int i = 0;
+
+	while (words && i < n && (words[i] = strdup(from[i])))
+		i++;
+	if (words && i == n)
+		return words;
+	while (words && i-- > 0)
+		free(words[i]);
+	free(words);
+	return NULL;
+}
+
 char **upgrade_words(int argc, char **argv)
 {
-	int n = argc - UPGRADE_WORDS;
-	char **words = calloc((size_t)n + 1, sizeof *words);
+	char **words = copy(argc - UPGRADE_WORDS, argv + UPGRADE_WORDS);
 
-	for (int i = 0; words && i < n; i++) {
-		words[i] = strdup(argv[UPGRADE_WORDS + i]);
-		if (!words[i])
-			return NULL; /* the process ends */
-	}
 	if (words)
 		rewrite(argc, argv, words);
 	return words;
