@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -71,14 +72,24 @@ int trap_reply_continue(struct trap *t)
 	return notif_send(t, 0, 0, flags);
 }
 
+/*
+ * LINUX: with SEND, a signal that comes before the guest's thread has taken the
+ * descriptor takes it back, but not the answer: the call then returns 0. So
+ * none may come, not even the one that ends this thread.
+ */
 static int notif_addfd(struct trap *t, struct seccomp_notif_addfd *a)
 {
+	sigset_t all, old;
 	int fd;
 
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	do {
 		fd = ioctl(t->sb->notify_fd, SECCOMP_IOCTL_NOTIF_ADDFD, a);
 	} while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
+	fd = fd < 0 ? -errno : fd;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return fd;
 }
 
 int trap_reply_fd(struct trap *t, int fd, bool cloexec)

@@ -89,6 +89,42 @@ def curl(port):
     return host.run(["curl", "-s", f"http://127.0.0.1:{port}/"]).stdout
 
 
+CONNECTS = r"""
+import errno, select, socket, threading
+l = socket.socket(); l.bind(('127.0.0.1', 0)); l.listen(100)
+def serve():
+    while True:
+        c, _ = l.accept(); assert c.recv(1) == b'x'; c.close()
+t = threading.Thread(target=serve, daemon=True); t.start()
+print('ready', flush=True)
+stop, n = [], 0
+threading.Thread(target=lambda: stop.append(input()), daemon=True).start()
+while not stop:
+    ss = [socket.socket() for i in range(8)]
+    for s in ss:
+        s.setblocking(False)
+        assert s.connect_ex(l.getsockname()) == errno.EINPROGRESS
+    for s in ss:
+        assert select.select([], [s], [], 20)[1] == [s]
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        s.send(b'x'); s.close(); n += 1
+assert t.is_alive() and n > 100, n
+print('fine')
+"""
+
+
+@modes("shim", "no-shim", "autosave")
+def test_connects(mode):
+    """Calls that are just being answered: each has one answer."""
+    with place(mode) as pl:
+        p = pl.start("c", ["/usr/bin/python3", "-c", CONNECTS],
+                     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                     stderr=subprocess.PIPE)
+        equal(p.stdout.readline(), b"ready\n", p.poll())
+        upgrade(pl, "c", times=100)
+        equal(p.communicate(b"stop\n", 40), (b"fine\n", b""))
+
+
 UDP = r"""
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
