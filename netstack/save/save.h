@@ -41,6 +41,14 @@ void *save_arena_take(struct save_arena *a, size_t bytes);
 void save_arena_reset(struct save_arena *a);
 void save_arena_fini(struct save_arena *a);
 
+/* Bytes that grow; kept from record to record. */
+struct save_buf {
+	const struct nst_env *env;
+	uint8_t *p;
+	size_t n, cap;
+};
+void save_wire_fini(struct save_buf *w);
+
 /* ---- tables: made by tools/lib/saved.py ---- */
 enum save_member { /* type of the struct's member; others do not compile */
 		   SAVE_C_BOOL,
@@ -72,6 +80,7 @@ enum save_code { /* how numbers are written */
 		 SAVE_E_FIXED64,
 };
 struct save_type;
+/* A field that stands for a member. */
 struct save_field {
 	const char *name;
 	uint32_t key;   /* on the wire: tag and type */
@@ -82,24 +91,30 @@ struct save_field {
 	uint32_t count;  /* elements of an array, or 1 */
 	uint32_t stride; /* bytes of an element */
 	size_t at;       /* of the member */
-	size_t field;    /* of the message's field */
-	size_t n_field;  /* of its count, if repeated */
 	const struct save_type *sub;
+	/* Some of `sub` is made by hand: there is a message of it; its place in
+	 * save_type.made, from 1. */
+	uint32_t mixed;
 };
-/* A field made by hand whose message has a table, too. */
+/* A field made by hand, or one with such a field in it. */
 struct save_made {
-	uint32_t key;
-	const struct save_type *sub;
+	uint32_t index; /* in desc->fields */
+	const struct save_type *sub; /* of its message, if it is one */
 };
 struct save_type {
 	const char *name;
 	const ProtobufCMessageDescriptor *desc;
-	const struct save_field *fields; /* by tag */
-	uint32_t nfields;
+	const struct save_field *fields; /* by tag; none: there is no struct */
 	const struct save_made *made;
-	uint32_t nmade;
-	bool mixed; /* some of it, or of its members, is made by hand */
+	const uint16_t *index; /* by tag: 0: no field; row + 1; or
+				  SAVE_INDEX_MADE + place in `made` */
+	uint32_t nfields, nmade, ntags;
+	/* What the table has of *obj, to w, but for mixed fields. False: no
+	 * memory. */
+	bool (*put)(struct save_buf *w, const void *obj);
+	void (*zero)(void *obj); /* all that the table has */
 };
+#define SAVE_INDEX_MADE 0x8000u
 
 #define SAVE_MEMBER(T, f)                                                      \
 	_Generic(((T *)0)->f, bool                                             \
@@ -116,14 +131,6 @@ struct save_type {
 		 : SAVE_C_U32, struct nst_addr                                 \
 		 : SAVE_C_ADDR)
 
-/* Bytes that grow; kept from record to record. */
-struct save_buf {
-	const struct nst_env *env;
-	uint8_t *p;
-	size_t n, cap;
-};
-void save_wire_fini(struct save_buf *w);
-
 /* ---- saving ---- */
 struct save_out {
 	const struct nst_env *env;
@@ -138,13 +145,13 @@ void save_out_fini(struct save_out *o);
 /* An empty message; NULL (and o->failed) without memory. */
 void *save_message(struct save_out *o, const ProtobufCMessageDescriptor *d);
 /* The message of *obj, its made fields empty; what the table has is encoded
- * already, as an unknown field, and cannot be seen in it. NULL as above. */
+ * already and cannot be seen in it. NULL as above. */
 void *save_object(struct save_out *o, const struct save_type *t,
 		  const void *obj);
 /* Memory for made fields, until the record is written. NULL as above. */
 void *save_memory(struct save_out *o, size_t bytes);
 /* For made fields: the message borrows what is only read until the record is
- * written (protobuf-c knows no const; it does not write when packing). */
+ * written (its structs know no const; nobody writes). */
 ProtobufCBinaryData save_borrow(const void *p, size_t bytes);
 char *save_text(const char *s);
 /* Writes the message as one record and forgets all messages. Does nothing when
@@ -155,9 +162,8 @@ void save_record(struct save_out *o, enum nst_save_record type, const void *m);
 struct save_in {
 	const struct nst_env *env;
 	struct save_arena arena;
-	struct save_buf wire, raw; /* of save_parse_object */
-	const uint8_t *p, *end;    /* what was not read yet; borrowed */
-	uint32_t type;             /* of the record at hand */
+	const uint8_t *p, *end; /* what was not read yet; borrowed */
+	uint32_t type;          /* of the record at hand */
 	const uint8_t *data;
 	uint32_t bytes;
 	uint64_t nrecords; /* read so far */
@@ -170,13 +176,15 @@ void save_in_fini(struct save_in *in);
 /* Goes to the next record; false at the end, or when the image is broken
  * (in->err). The messages of the last record are gone. */
 bool save_next(struct save_in *in);
-/* The record as a message; NULL: broken (in->err). */
+/* The record as a message, whose bytes are those of the image; NULL: broken
+ * (in->err). */
 void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d);
-/* The same by table: only fields made by hand can be seen in the message, the
- * others are for save_restore(), which is much faster so. NULL as above. */
+/* The same, but only fields made by hand can be seen in the message and those
+ * in it, which is faster. NULL as above. */
 void *save_parse_object(struct save_in *in, const struct save_type *t);
-/* Sets every S member of *obj that has a table from m (all zero if m is NULL);
- * false: a value does not fit (in->err). The others are left alone. */
+/* Sets every S member of *obj that has a table from m, a message of the record
+ * or one in it (all zero if m is NULL); false: a value does not fit (in->err).
+ * The others are left alone. */
 NST_MUST_CHECK bool save_restore(struct save_in *in, const struct save_type *t,
 				 const void *m, void *obj);
 /* Notes that the image is not as it must be: "NAME: WHAT". Returns false. */

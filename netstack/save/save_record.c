@@ -74,39 +74,16 @@ char *save_text(const char *s)
 	return u.out;
 }
 
-/* Encoded bytes become one unknown field: the first one's key, and as its
- * value all that follows, which protobuf-c copies as it is. */
-static void attach(struct save_out *o, ProtobufCMessage *m)
-{
-	ProtobufCMessageUnknownField *u;
-	const uint8_t *p = o->wire.p, *end = p + o->wire.n;
-	uint64_t key;
-
-	if (!save_varint(&p, end, &key)) {
-		o->failed = true; /* never: save_encode() began with it */
-		return;
-	}
-	u = save_memory(o, sizeof(*u) + (size_t)(end - p));
-	if (!u)
-		return;
-	*u = (ProtobufCMessageUnknownField){
-	    .tag = (uint32_t)(key >> 3),
-	    .wire_type = (ProtobufCWireType)(key & 7),
-	    .len = (size_t)(end - p),
-	    .data = (uint8_t *)(u + 1),
-	};
-	memcpy(u->data, p, u->len);
-	m->unknown_fields = u;
-	m->n_unknown_fields = 1;
-}
-
 static void *object(struct save_out *o, const struct save_type *t,
 		    const void *obj, bool *any);
 
 /* Of a member whose message is partly made by hand there is a message. */
 static void mixed(struct save_out *o, const struct save_field *f,
-		  const uint8_t *p, uint8_t *m, bool *any)
+		  const void *obj, uint8_t *m, bool *any)
 {
+	const uint8_t *p = (const uint8_t *)obj + f->at;
+	const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(
+	    ((ProtobufCMessage *)(void *)m)->descriptor, f->key >> 3);
 	size_t n = 0;
 	void **v;
 
@@ -115,7 +92,7 @@ static void mixed(struct save_out *o, const struct save_field *f,
 		void *sub = object(o, f->sub, p, &some);
 
 		if (some)
-			*(void **)(void *)(m + f->field) = sub;
+			*(void **)(void *)(m + d->offset) = sub;
 		*any |= some;
 		return;
 	}
@@ -128,9 +105,30 @@ static void mixed(struct save_out *o, const struct save_field *f,
 	}
 	if (!v || !n)
 		return;
-	*(void ***)(void *)(m + f->field) = v;
-	*(size_t *)(void *)(m + f->n_field) = n;
+	*(void ***)(void *)(m + d->offset) = v;
+	*(size_t *)(void *)(m + d->quantifier_offset) = n;
 	*any = true;
+}
+
+/* What the table has of it is encoded at once, and the message knows where. */
+static bool attach(struct save_out *o, const struct save_type *t,
+		   const void *obj, ProtobufCMessage *m)
+{
+	struct save_raw *raw;
+
+	o->wire.n = 0;
+	if (t->put && !t->put(&o->wire, obj))
+		return false;
+	raw = save_memory(o, sizeof(*raw) + o->wire.n);
+	if (!raw)
+		return false;
+	raw->type = t;
+	raw->field = (ProtobufCMessageUnknownField){
+	    .len = o->wire.n, .data = (uint8_t *)(raw + 1)};
+	if (o->wire.n)
+		memcpy(raw->field.data, o->wire.p, o->wire.n);
+	m->unknown_fields = &raw->field;
+	return true;
 }
 
 static void *object(struct save_out *o, const struct save_type *t,
@@ -138,19 +136,17 @@ static void *object(struct save_out *o, const struct save_type *t,
 {
 	void *m = save_message(o, t->desc);
 
-	if (!m)
-		return NULL;
-	o->wire.n = 0;
-	if (!save_encode(&o->wire, t, obj))
+	if (!m || !attach(o, t, obj, m)) {
 		o->failed = true;
-	else if (o->wire.n)
-		attach(o, m);
+		return NULL;
+	}
 	*any |= o->wire.n != 0;
-	for (uint32_t i = 0; t->mixed && i < t->nfields; i++) {
-		const struct save_field *f = &t->fields[i];
+	for (uint32_t i = 0; i < t->nmade; i++) {
+		uint32_t tag = t->desc->fields[t->made[i].index].id;
+		uint32_t at = t->index[tag];
 
-		if (f->sub && f->sub->mixed)
-			mixed(o, f, (const uint8_t *)obj + f->at, m, any);
+		if (at < SAVE_INDEX_MADE)
+			mixed(o, &t->fields[at - 1], obj, m, any);
 	}
 	return o->failed ? NULL : m;
 }
@@ -165,38 +161,27 @@ void *save_object(struct save_out *o, const struct save_type *t,
 
 void save_record(struct save_out *o, enum nst_save_record type, const void *m)
 {
-	const ProtobufCMessage *msg = m;
-	size_t n;
-	uint8_t *p;
+	struct save_buf *w = &o->wire;
 
 	if (!m || o->failed)
 		return;
-	n = protobuf_c_message_get_packed_size(msg);
-	p = n <= NST_SAVE_RECORD_MAX ? save_memory(o, HEADER_BYTES + n) : NULL;
-	if (p) {
-		put32(p, type);
-		put32(p + 4, (uint32_t)n);
-		protobuf_c_message_pack(msg, p + HEADER_BYTES);
-		n += HEADER_BYTES;
-		o->failed = !o->sink->put(o->sink->ctx, p, n);
+	w->n = 0;
+	if (save_wire_room(w, HEADER_BYTES)) {
+		w->n = HEADER_BYTES;
+		o->failed = !save_pack(w, m) ||
+			    w->n - HEADER_BYTES > NST_SAVE_RECORD_MAX;
 	} else {
 		o->failed = true;
+	}
+	if (!o->failed) {
+		put32(w->p, type);
+		put32(w->p + 4, (uint32_t)(w->n - HEADER_BYTES));
+		o->failed = !o->sink->put(o->sink->ctx, w->p, w->n);
 	}
 	save_arena_reset(&o->arena);
 }
 
 /* ---- in ---- */
-
-static void *parse_alloc(void *ctx, size_t bytes)
-{
-	return save_arena_take(ctx, bytes);
-}
-
-static void parse_free(void *ctx, void *p)
-{
-	(void)ctx;
-	(void)p;
-}
 
 void save_in_init(struct save_in *in, const struct nst_env *env,
 		  const void *image, size_t bytes, char *why)
@@ -204,17 +189,13 @@ void save_in_init(struct save_in *in, const struct nst_env *env,
 	*in = (struct save_in){.env = env,
 			       .p = image,
 			       .end = (const uint8_t *)image + bytes,
-			       .why = why,
-			       .wire = {.env = env},
-			       .raw = {.env = env}};
+			       .why = why};
 	why[0] = '\0';
 	save_arena_init(&in->arena, env);
 }
 
 void save_in_fini(struct save_in *in)
 {
-	save_wire_fini(&in->wire);
-	save_wire_fini(&in->raw);
 	save_arena_fini(&in->arena);
 }
 
@@ -288,30 +269,20 @@ bool save_next(struct save_in *in)
 	return true;
 }
 
-static void *unpack(struct save_in *in, const ProtobufCMessageDescriptor *d,
-		    const uint8_t *data, size_t bytes)
+static void *parse(struct save_in *in, const ProtobufCMessageDescriptor *d,
+		   const struct save_type *t)
 {
-	ProtobufCAllocator a = {parse_alloc, parse_free, &in->arena};
-	void *m;
-
-	in->arena.limit = PARSE_LEAST + in->arena.bytes + bytes * PARSE_FACTOR;
-	m = protobuf_c_message_unpack(d, &a, bytes, data);
-	if (!m && in->arena.no_memory)
-		save_fail(in, NST_E_NOMEM, "no memory");
-	else if (!m)
-		save_fail(in, NST_E_INVAL, "it is not the message it must be");
-	return m;
+	in->arena.limit =
+	    PARSE_LEAST + in->arena.bytes + (size_t)in->bytes * PARSE_FACTOR;
+	return save_unpack(in, d, t, in->data, in->data + in->bytes);
 }
 
 void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d)
 {
-	return unpack(in, d, in->data, in->bytes);
+	return parse(in, d, NULL);
 }
 
 void *save_parse_object(struct save_in *in, const struct save_type *t)
 {
-	in->wire.n = in->raw.n = 0;
-	if (!save_split(in, t, in->data, in->data + in->bytes, &in->wire))
-		return NULL;
-	return unpack(in, t->desc, in->wire.p, in->wire.n);
+	return parse(in, t->desc, t);
 }

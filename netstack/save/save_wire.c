@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Members of a struct straight into protobuf's wire format: messages in between
- * would cost three walks over hundreds of fields for each connection. What is
+ * would cost three walks over hundreds of fields for each connection. Numbers
+ * are written by functions that saved.py makes, the rest here by table. What is
  * all zero is left out, as proto3 has it.
  */
 #include "netstack/save/save_priv.h"
 
-#define SCALAR_BYTES 20 /* a key and a number, at most */
 #define WIRE_LEAST 4096
 
 bool save_wire_room(struct save_buf *w, size_t bytes)
@@ -42,43 +42,51 @@ void save_wire_fini(struct save_buf *w)
 	w->n = w->cap = 0;
 }
 
-void save_wire_varint(struct save_buf *w, uint64_t v)
+static uint8_t *put_number(uint8_t *p, uint64_t v)
 {
 	while (v >= 0x80) {
-		w->p[w->n++] = (uint8_t)(v | 0x80);
+		*p++ = (uint8_t)(v | 0x80);
 		v >>= 7;
 	}
-	w->p[w->n++] = (uint8_t)v;
+	*p++ = (uint8_t)v;
+	return p;
 }
 
-static void put_le(struct save_buf *w, uint64_t v, unsigned bytes)
+static uint8_t *put_le(uint8_t *p, uint64_t v, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
-		w->p[w->n++] = (uint8_t)(v >> (8 * i));
+		p[i] = (uint8_t)(v >> (8 * i));
+	return p + bytes;
 }
 
-static void put_number(struct save_buf *w, const struct save_field *f,
-		       union save_value v)
+uint8_t *save_put_varint(uint8_t *p, uint32_t key, uint64_t v)
 {
-	switch (f->code) {
-	case SAVE_E_ZIGZAG:
-		save_wire_varint(w, (v.u << 1) ^ (0 - (v.u >> 63)));
-		break;
-	case SAVE_E_FIXED32:
-		put_le(w, v.u, 4);
-		break;
-	case SAVE_E_FIXED64:
-		put_le(w, v.u, 8);
-		break;
-	default:
-		save_wire_varint(w, v.u);
-		break;
-	}
+	return put_number(put_number(p, key), v);
+}
+
+uint8_t *save_put_zigzag(uint8_t *p, uint32_t key, uint64_t v)
+{
+	return put_number(put_number(p, key), save_zigzag(v));
+}
+
+uint8_t *save_put_fixed32(uint8_t *p, uint32_t key, uint64_t v)
+{
+	return put_le(put_number(p, key), v, 4);
+}
+
+uint8_t *save_put_fixed64(uint8_t *p, uint32_t key, uint64_t v)
+{
+	return put_le(put_number(p, key), v, 8);
+}
+
+void save_wire_varint(struct save_buf *w, uint64_t v)
+{
+	w->n = (size_t)(put_number(w->p + w->n, v) - w->p);
 }
 
 size_t save_wire_open(struct save_buf *w, uint32_t key)
 {
-	if (!save_wire_room(w, SCALAR_BYTES))
+	if (!save_wire_room(w, SAVE_NUMBER_BYTES))
 		return 0;
 	save_wire_varint(w, key);
 	w->p[w->n++] = 0; /* most are short: a length of one byte */
@@ -111,14 +119,13 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return n == 0;
 }
 
-static bool put_bytes(struct save_buf *w, const struct save_field *f,
-		      const void *p, size_t n)
+bool save_wire_bytes(struct save_buf *w, uint32_t key, const void *p, size_t n)
 {
 	if (!n)
 		return true;
-	if (!save_wire_room(w, SCALAR_BYTES + n))
+	if (!save_wire_room(w, SAVE_NUMBER_BYTES + n))
 		return false;
-	save_wire_varint(w, f->key);
+	save_wire_varint(w, key);
 	save_wire_varint(w, n);
 	memcpy(w->p + w->n, p, n);
 	w->n += n;
@@ -136,7 +143,7 @@ static bool put_addr(struct save_buf *w, const struct save_field *f,
 		b[17 + i] = (uint8_t)(a->scope >> (8 * i));
 	if (!a->family)
 		return true;
-	return put_bytes(w, f, b,
+	return save_wire_bytes(w, f->key, b,
 			 a->family == 4 ? SAVE_ADDR4_BYTES : sizeof(b));
 }
 
@@ -147,7 +154,7 @@ static bool put_string(struct save_buf *w, const struct save_field *f,
 
 	while (n < f->count && p[n])
 		n++;
-	return put_bytes(w, f, p, n);
+	return save_wire_bytes(w, f->key, p, n);
 }
 
 static bool put_message(struct save_buf *w, const struct save_field *f,
@@ -155,7 +162,7 @@ static bool put_message(struct save_buf *w, const struct save_field *f,
 {
 	size_t before = w->n, from = save_wire_open(w, f->key);
 
-	if (!from || !save_encode(w, f->sub, p))
+	if (!from || !f->sub->put(w, p))
 		return false;
 	if (w->n == from && !empty_too) {
 		w->n = before;
@@ -164,11 +171,46 @@ static bool put_message(struct save_buf *w, const struct save_field *f,
 	return save_wire_close(w, from);
 }
 
+static uint64_t member_of(const struct save_field *f, const void *p)
+{
+	switch (f->member) {
+	case SAVE_C_BOOL:
+		return *(const bool *)p;
+	case SAVE_C_U8:
+		return *(const uint8_t *)p;
+	case SAVE_C_U16:
+		return *(const uint16_t *)p;
+	case SAVE_C_U32:
+		return *(const uint32_t *)p;
+	case SAVE_C_I16:
+		return (uint64_t) * (const int16_t *)p;
+	case SAVE_C_I32:
+		return (uint64_t) * (const int32_t *)p;
+	default:
+		return *(const uint64_t *)p;
+	}
+}
+
+static uint8_t *put_element(uint8_t *p, uint8_t code, uint64_t v)
+{
+	switch (code) {
+	case SAVE_E_ZIGZAG:
+		return put_number(p, save_zigzag(v));
+	case SAVE_E_FIXED32:
+		return put_le(p, v, 4);
+	case SAVE_E_FIXED64:
+		return put_le(p, v, 8);
+	default:
+		return put_number(p, v);
+	}
+}
+
 /* Arrays lose the zeros at their end; numbers are packed. */
 static bool put_array(struct save_buf *w, const struct save_field *f,
 		      const uint8_t *p)
 {
 	size_t n = f->count, from;
+	uint8_t *to;
 
 	while (n && all_zero(p + (n - 1) * f->stride, f->stride))
 		n--;
@@ -181,53 +223,30 @@ static bool put_array(struct save_buf *w, const struct save_field *f,
 		return true;
 	}
 	from = save_wire_open(w, f->key);
-	if (!from || !save_wire_room(w, n * 10))
+	if (!from || !save_wire_room(w, n * SAVE_NUMBER_BYTES))
 		return false;
-	for (; n; n--, p += f->stride)
-		put_number(w, f, save_member_get(f, p));
+	for (to = w->p + w->n; n; n--, p += f->stride)
+		to = put_element(to, f->code, member_of(f, p));
+	w->n = (size_t)(to - w->p);
 	return save_wire_close(w, from);
 }
 
-static bool put_field(struct save_buf *w, const struct save_field *f,
-		      const uint8_t *p)
+bool save_put_field(struct save_buf *w, const struct save_field *f,
+		    const void *p)
 {
-	union save_value v;
-
 	if (f->repeated)
 		return put_array(w, f, p);
 	switch (f->wire) {
 	case SAVE_M_BYTES:
 		if (f->member == SAVE_C_ADDR)
-			return put_addr(w, f, (const void *)p);
-		return all_zero(p, f->count) || put_bytes(w, f, p, f->count);
+			return put_addr(w, f, p);
+		return all_zero(p, f->count) ||
+		       save_wire_bytes(w, f->key, p, f->count);
 	case SAVE_M_STRING:
-		return put_string(w, f, (const char *)p);
+		return put_string(w, f, p);
 	case SAVE_M_MESSAGE:
 		return put_message(w, f, p, false);
 	default:
-		break;
+		return false; /* never: numbers are SAVE_PUT()'s */
 	}
-	v = save_member_get(f, p);
-	if (!v.u)
-		return true;
-	if (!save_wire_room(w, SCALAR_BYTES))
-		return false;
-	save_wire_varint(w, f->key);
-	put_number(w, f, v);
-	return true;
-}
-
-bool save_encode(struct save_buf *w, const struct save_type *t, const void *obj)
-{
-	if (!t) /* never: saved.py gives each message member its table */
-		return false;
-	for (uint32_t i = 0; i < t->nfields; i++) {
-		const struct save_field *f = &t->fields[i];
-
-		if (f->sub && f->sub->mixed)
-			continue; /* save_object() makes messages of these */
-		if (!put_field(w, f, (const uint8_t *)obj + f->at))
-			return false;
-	}
-	return true;
 }

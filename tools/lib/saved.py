@@ -232,15 +232,29 @@ ROW = """	{{.name = "{field}", .key = {key}, .code = SAVE_E_{code},
 	 .member = {member},
 	 .wire = SAVE_M_{wire}, .repeated = {repeated},
 	 .count = {count}, .stride = {stride},
-	 .at = offsetof({c}, {field}),
-	 .field = offsetof({pb}, {field}),
-	 .n_field = {n_field}, .sub = {sub}}},
+	 .at = offsetof({c}, {field}), .sub = {sub}, .mixed = {mixed}}},
+"""
+TYPE = """const struct save_type save_{tag} = {{
+	.name = "{message}",
+	.desc = &cordon__{tag}__descriptor,
+	.index = {tag}_index,
+	.ntags = sizeof({tag}_index) / sizeof({tag}_index[0]),
+{rest}}};
+
 """
 
 
-def row(c, pb, f, m, structs):
+def wire_of(f):
+    return WIRES.get(f.kind, "MESSAGE")
+
+
+def code_of(f):
+    return CODES.get(f.kind, ("VARINT", 0))[0]
+
+
+def row(c, f, m, mixed_at, structs):
     element = f"(({c} *)0)->{f.name}" + ("[0]" if m.array else "")
-    sub, wire = "NULL", WIRES.get(f.kind, "MESSAGE")
+    sub, wire = "NULL", wire_of(f)
     member = f"SAVE_MEMBER({c}, {f.name}" + ("[0])" if m.array else ")")
     if wire == "MESSAGE":
         if snake(f.kind) not in structs:
@@ -252,11 +266,10 @@ def row(c, pb, f, m, structs):
         count = (f"sizeof((({c} *)0)->{f.name}) / {size}" if m.array
                  else f"sizeof({element})")
     return ROW.format(
-        field=f.name, key=key_of(f),
-        code=CODES.get(f.kind, ("VARINT", 0))[0], member=member, wire=wire, c=c, pb=pb, sub=sub,
-        repeated="true" if f.repeated else "false", count=f"(uint32_t)({count})",
-        stride=f"(uint32_t){size}",
-        n_field=f"offsetof({pb}, n_{f.name})" if f.repeated else "0")
+        field=f.name, key=key_of(f), code=code_of(f), member=member, wire=wire,
+        c=c, sub=sub, repeated="true" if f.repeated else "false",
+        count=f"(uint32_t)({count})", stride=f"(uint32_t){size}",
+        mixed=mixed_at)
 
 
 def mixed(message, every):
@@ -265,27 +278,91 @@ def mixed(message, every):
                for f in every.get(message, ()))
 
 
+def is_number(f):
+    return not f.repeated and wire_of(f) not in ("BYTES", "STRING", "MESSAGE")
+
+
+def putter(tag, rows, every):
+    """The function that writes the table's members: runs of numbers."""
+    out, run = "", []
+
+    def flush():
+        nonlocal out, run
+        if run:
+            out += (f"	if (!save_wire_room(w, {len(run)} * SAVE_NUMBER_BYTES))"
+                    "\n\t\treturn false;\n\tp = w->p + w->n;\n")
+            out += "".join(f"	SAVE_PUT({code_of(f).lower()}, {key_of(f)}, "
+                           f"o->{f.name});\n" for f in run)
+            out += "	w->n = (size_t)(p - w->p);\n"
+        run = []
+
+    for i, f in enumerate(rows):
+        if is_number(f):
+            run.append(f)
+            continue
+        if f.kind in every and mixed(f.kind, every):
+            continue  # save_object() makes messages of these
+        flush()
+        out += (f"	if (!save_put_field(w, &{tag}_fields[{i}], &o->{f.name}))"
+                "\n\t\treturn false;\n")
+    numbers = any(map(is_number, rows))
+    flush()
+    return (f"static bool save_put_{tag}(struct save_buf *w, const void *obj)\n{{\n"
+            f"	const struct {tag} *o = obj;\n"
+            + ("	uint8_t *p;\n" if numbers else "")
+            + "\n	(void)o;\n	(void)w;\n" + out
+            + "	return true;\n}\n")
+
+
+def zeroer(tag, rows, members):
+    out, loop = "", False
+    for f in rows:
+        if wire_of(f) != "MESSAGE":
+            out += f"	SAVE_ZERO(o->{f.name});\n"
+            continue
+        sub = f"save_{snake(f.kind)}.zero"
+        if members[f.name].array:
+            loop = True
+            out += (f"	for (i = 0; i < sizeof(o->{f.name}) / "
+                    f"sizeof(o->{f.name}[0]); i++)\n"
+                    f"		{sub}(&o->{f.name}[i]);\n")
+        else:
+            out += f"	{sub}(&o->{f.name});\n"
+    return (f"static void save_zero_{tag}(void *obj)\n{{\n"
+            f"	struct {tag} *o = obj;\n"
+            + ("	size_t i;\n" if loop else "") + f"\n{out}}}\n")
+
+
 def table(message, fields, structs, every):
+    """Of a message; of its struct, if there is one."""
     tag = snake(message)
-    _, members = structs[tag]
-    by_name = {m.name: m for m in members}
-    pb = "Cordon__" + message
-    rows = [row(f"struct {tag}", pb, f, by_name[f.name], structs)
-            for f in fields if not f.made and f.name in by_name]
-    made = [f"	{{{key_of(f)}, &save_{snake(f.kind)}}},\n" for f in fields
-            if f.made and f.kind in every and snake(f.kind) in structs
-            and not all(x.made for x in every[f.kind])]
-    return (f"static const struct save_field {tag}_fields[] = {{\n"
-            + "".join(rows) + "};\n"
-            + (f"static const struct save_made {tag}_made[] = {{\n"
-               + "".join(made) + "};\n" if made else "") +
-            f"const struct save_type save_{tag} = {{\n\t.name = \"{message}\","
-            f"\n\t.desc = &cordon__{tag}__descriptor,\n\t.fields = {tag}_fields,"
-            f"\n\t.nfields = sizeof({tag}_fields) / sizeof({tag}_fields[0]),\n"
-            + (f"\t.made = {tag}_made,\n\t.nmade = {len(made)},\n"
-               if made else "")
-            + ("\t.mixed = true,\n" if mixed(message, every) else "")
-            + "};\n\n")
+    by_name = {m.name: m for m in structs[tag][1]} if tag in structs else {}
+    rows = [f for f in fields if not f.made and f.name in by_name]
+    by_hand = [f for f in fields if f not in rows or
+               (f.kind in every and mixed(f.kind, every))]
+    index = [0] * (max((f.number for f in fields), default=0) + 1)
+    for i, f in enumerate(by_hand):
+        index[f.number] = f"SAVE_INDEX_MADE + {i}"
+    for i, f in enumerate(rows):
+        index[f.number] = i + 1
+    c, rest = "", ""
+    if rows:
+        c += f"static const struct save_field {tag}_fields[] = {{\n" + "".join(
+            row(f"struct {tag}", f, by_name[f.name],
+                by_hand.index(f) + 1 if f in by_hand else 0, structs)
+            for f in rows) + "};\n"
+        c += putter(tag, rows, every) + zeroer(tag, rows, by_name)
+        rest += (f"	.fields = {tag}_fields,\n	.nfields = {len(rows)},\n"
+                 f"	.put = save_put_{tag},\n	.zero = save_zero_{tag},\n")
+    if by_hand:
+        c += f"static const struct save_made {tag}_made[] = {{\n" + "".join(
+            f"	{{{fields.index(f)}, "
+            + (f"&save_{snake(f.kind)}" if f.kind in every else "NULL")
+            + "},\n" for f in by_hand) + "};\n"
+        rest += f"	.made = {tag}_made,\n	.nmade = {len(by_hand)},\n"
+    c += (f"static const uint16_t {tag}_index[] = {{"
+          + ", ".join(map(str, index)) + "};\n")
+    return c + TYPE.format(tag=tag, message=message, rest=rest)
 
 
 def tables(proto, folder):
@@ -295,8 +372,8 @@ def tables(proto, folder):
     for p in protos():
         every.update(parse_proto(p))
     structs = find_structs({snake(m) for m in every})
-    mine = {m: f for m, f in mine.items()
-            if snake(m) in structs and not all(x.made for x in f)}
+    structs = {snake(m): structs[snake(m)] for m, f in every.items()
+               if snake(m) in structs and not all(x.made for x in f)}
     stem = path.stem
     where = path.parent.relative_to(TOP)
     home = {}
@@ -305,7 +382,8 @@ def tables(proto, folder):
             home[m] = p.relative_to(TOP).with_suffix("")
     used = {home[f.kind] for fields in mine.values() for f in fields
             if f.kind in home}
-    heads = sorted({str(structs[snake(m)][0].relative_to(TOP)) for m in mine})
+    heads = sorted({str(structs[snake(m)][0].relative_to(TOP)) for m in mine
+                    if snake(m) in structs})
     c = "/* Made by tools/lib/saved.py of " + f"{where}/{stem}.proto. */\n"
     h = c + f"#ifndef SAVED_{stem.upper()}_FIELDS_H\n"
     h += f"#define SAVED_{stem.upper()}_FIELDS_H\n\n"
@@ -317,7 +395,8 @@ def tables(proto, folder):
     c += f'#include "{where}/{stem}.fields.h"\n'
     c += "".join(f'#include "{u}.fields.h"\n' for u in sorted(map(str, used))
                  if u != f"{where}/{stem}")
-    c += "".join(f'#include "{x}"\n' for x in heads) + "\n"
+    c += "".join(f'#include "{x}"\n'
+                 for x in [*heads, "netstack/save/save_code.h"]) + "\n"
     for m, fields in mine.items():
         c += table(m, fields, structs, every)
     out = pathlib.Path(folder)

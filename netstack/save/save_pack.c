@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages into protobuf's wire format. protobuf-c's own walks over every field
+ * of a message twice; here what a table has is there already, and only what is
+ * made by hand is looked at.
+ */
+#include "netstack/save/save_priv.h"
+
+/* As it is on the wire. */
+static uint64_t number_of(ProtobufCType type, const uint8_t *p)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_BOOL:
+		return *(const protobuf_c_boolean *)(const void *)p != 0;
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_SFIXED32:
+		return *(const uint32_t *)(const void *)p;
+	case PROTOBUF_C_TYPE_INT32:
+		return (uint64_t)(int64_t) * (const int32_t *)(const void *)p;
+	case PROTOBUF_C_TYPE_SINT32:
+		return save_zigzag(
+		    (uint64_t)(int64_t) * (const int32_t *)(const void *)p);
+	case PROTOBUF_C_TYPE_SINT64:
+		return save_zigzag(*(const uint64_t *)(const void *)p);
+	default:
+		return *(const uint64_t *)(const void *)p;
+	}
+}
+
+static void put_number(struct save_buf *w, uint32_t wt, uint64_t v)
+{
+	unsigned bytes = wt == SAVE_WT_32 ? 4 : 8;
+
+	if (wt == SAVE_WT_VARINT) {
+		save_wire_varint(w, v);
+		return;
+	}
+	for (unsigned i = 0; i < bytes; i++)
+		w->p[w->n++] = (uint8_t)(v >> (8 * i));
+}
+
+static bool pack_message(struct save_buf *w, uint32_t key, const void *m)
+{
+	size_t from = save_wire_open(w, key);
+
+	return from && save_pack(w, m) && save_wire_close(w, from);
+}
+
+static bool pack_array(struct save_buf *w, const ProtobufCFieldDescriptor *d,
+		       const uint8_t *m)
+{
+	size_t n = *(const size_t *)(const void *)(m + d->quantifier_offset);
+	const void *at = n ? *(void *const *)(const void *)(m + d->offset) : 0;
+	uint32_t key = d->id << 3 | SAVE_WT_LEN, wt = save_wire_type(d->type);
+	const uint8_t *p = at;
+	size_t from;
+
+	if (!n)
+		return true;
+	if (d->type == PROTOBUF_C_TYPE_MESSAGE) {
+		for (size_t i = 0; i < n; i++)
+			if (!pack_message(w, key, ((void *const *)at)[i]))
+				return false;
+		return true;
+	}
+	if (wt == SAVE_WT_LEN)
+		return false; /* never: no schema repeats strings or bytes */
+	from = save_wire_open(w, key);
+	if (!from || !save_wire_room(w, n * 10))
+		return false;
+	for (; n; n--, p += save_number_bytes(d->type))
+		put_number(w, wt, number_of(d->type, p));
+	return save_wire_close(w, from);
+}
+
+static bool pack_field(struct save_buf *w, const ProtobufCFieldDescriptor *d,
+		       const uint8_t *m)
+{
+	const void *at = m + d->offset;
+	uint32_t wt = save_wire_type(d->type), key = d->id << 3 | wt;
+	const ProtobufCBinaryData *b = at;
+	const void *const *pointer = at;
+	const char *s = at;
+	uint64_t v;
+	size_t n = 0;
+
+	switch (d->type) {
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return !*pointer || pack_message(w, key, *pointer);
+	case PROTOBUF_C_TYPE_BYTES:
+		return save_wire_bytes(w, key, b->data, b->len);
+	case PROTOBUF_C_TYPE_STRING:
+		for (s = *pointer; s && s[n]; n++)
+			;
+		return save_wire_bytes(w, key, s, n);
+	default:
+		break;
+	}
+	v = number_of(d->type, at);
+	if (!v)
+		return true;
+	if (!save_wire_room(w, SAVE_NUMBER_BYTES))
+		return false;
+	save_wire_varint(w, key);
+	put_number(w, wt, v);
+	return true;
+}
+
+static bool pack_any(struct save_buf *w, const ProtobufCFieldDescriptor *d,
+		     const uint8_t *m)
+{
+	return d->label == PROTOBUF_C_LABEL_REPEATED ? pack_array(w, d, m)
+						     : pack_field(w, d, m);
+}
+
+bool save_pack(struct save_buf *w, const void *m)
+{
+	const ProtobufCMessageDescriptor *d =
+	    ((const ProtobufCMessage *)m)->descriptor;
+	const struct save_raw *raw = save_raw_of(m);
+
+	if (!raw) {
+		for (unsigned i = 0; i < d->n_fields; i++)
+			if (!pack_any(w, &d->fields[i], m))
+				return false;
+		return true;
+	}
+	if (!save_wire_room(w, raw->field.len))
+		return false;
+	if (raw->field.len)
+		memcpy(w->p + w->n, raw->field.data, raw->field.len);
+	w->n += raw->field.len;
+	for (uint32_t i = 0; i < raw->type->nmade; i++)
+		if (!pack_any(w, &d->fields[raw->type->made[i].index], m))
+			return false;
+	return true;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Protobuf's wire format into messages. Hostile input. Unlike protobuf-c's own:
+ * a message knows where its bytes are (for save_restore), bytes are borrowed
+ * and not copied, and fields that a table reads need not be in it at all.
+ */
+#include "netstack/save/save_priv.h"
+
+/* Which fields of a message are wanted in it. */
+struct unpack {
+	struct save_in *in;
+	const ProtobufCMessageDescriptor *d;
+	const struct save_type *t; /* NULL: all */
+	uint8_t *m;
+};
+
+static bool number_from(ProtobufCType type, uint64_t v, uint8_t *to)
+{
+	int64_t i = (int64_t)v;
+
+	switch (type) {
+	case PROTOBUF_C_TYPE_BOOL:
+		*(protobuf_c_boolean *)(void *)to = v != 0;
+		return v <= 1;
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_SFIXED32:
+		*(uint32_t *)(void *)to = (uint32_t)v;
+		return v <= UINT32_MAX;
+	case PROTOBUF_C_TYPE_SINT32:
+		i = (int64_t)save_unzigzag(v);
+		/* fall through */
+	case PROTOBUF_C_TYPE_INT32:
+		*(int32_t *)(void *)to = (int32_t)i;
+		return i >= INT32_MIN && i <= INT32_MAX;
+	case PROTOBUF_C_TYPE_SINT64:
+		*(uint64_t *)(void *)to = save_unzigzag(v);
+		return true;
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+		*(uint64_t *)(void *)to = v;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool bad(struct save_in *in, const ProtobufCFieldDescriptor *d,
+		const char *what)
+{
+	return save_bad(in, d->name, what);
+}
+
+static void *take(struct save_in *in, size_t bytes)
+{
+	void *p = save_arena_take(&in->arena, bytes);
+
+	if (!p && in->arena.no_memory)
+		save_fail(in, NST_E_NOMEM, "no memory");
+	else if (!p)
+		save_fail(in, NST_E_INVAL, "more than a record can hold");
+	return p;
+}
+
+/* ---- arrays ---- */
+
+/* Room for `more` elements behind the `n` that there are; of `each` bytes. */
+static uint8_t *extend(struct save_in *in, void **at, size_t n, size_t more,
+		       size_t each)
+{
+	uint8_t *p = take(in, (n + more) * each);
+
+	if (!p)
+		return NULL;
+	if (n)
+		memcpy(p, *at, n * each);
+	*at = p;
+	return p + n * each;
+}
+
+/* Messages come one by one: the array doubles. */
+static bool append_message(struct save_in *in, void **at, size_t *n, void *m)
+{
+	size_t room = *n ? *n : 4;
+
+	if ((!*n || (*n >= 4 && !(*n & (*n - 1)))) &&
+	    !extend(in, at, *n, room, sizeof(void *)))
+		return false;
+	((void **)*at)[(*n)++] = m;
+	return true;
+}
+
+/* Fewer bytes than elements there are none. */
+static size_t count_of(const struct save_token *k, uint32_t wt)
+{
+	size_t n = 0;
+
+	if (wt == SAVE_WT_32)
+		return k->bytes / 4;
+	if (wt == SAVE_WT_64)
+		return k->bytes / 8;
+	for (size_t i = 0; i < k->bytes; i++)
+		n += !(k->data[i] & 0x80);
+	return n;
+}
+
+static bool append_numbers(struct save_in *in,
+			   const ProtobufCFieldDescriptor *d,
+			   const struct save_token *k, void **at, size_t *n)
+{
+	const uint8_t *p = k->data, *end = p + k->bytes;
+	uint32_t wt = save_wire_type(d->type);
+	size_t each = save_number_bytes(d->type), more = count_of(k, wt);
+	uint8_t *to;
+	uint64_t v;
+
+	if (!k->bytes)
+		return true;
+	to = extend(in, at, *n, more, each);
+	for (; to && p < end && more; more--, ++*n, to += each) {
+		if (!(wt == SAVE_WT_VARINT
+			  ? save_varint(&p, end, &v)
+			  : save_get_le(&p, end, wt == SAVE_WT_32 ? 4 : 8, &v)))
+			return bad(in, d, "is cut short");
+		if (!number_from(d->type, v, to))
+			return bad(in, d, "is out of range");
+	}
+	return to && (p == end || bad(in, d, "is cut short"));
+}
+
+/* ---- fields ---- */
+
+static bool text_from(struct save_in *in, const ProtobufCFieldDescriptor *d,
+		      const struct save_token *k, char **to)
+{
+	char *p = take(in, k->bytes + 1);
+
+	if (!p)
+		return false;
+	for (size_t i = 0; i < k->bytes; i++) {
+		p[i] = (char)k->data[i];
+		if (!p[i])
+			return bad(in, d, "is no text");
+	}
+	p[k->bytes] = '\0';
+	*to = p;
+	return true;
+}
+
+static bool message_from(struct unpack *u, const ProtobufCFieldDescriptor *d,
+			 const struct save_type *t, const struct save_token *k)
+{
+	void **at = (void **)(void *)(u->m + d->offset), *sub;
+
+	if (d->label != PROTOBUF_C_LABEL_REPEATED && *at)
+		return bad(u->in, d, "is there twice");
+	sub = save_unpack(u->in, d->descriptor, t, k->data, k->data + k->bytes);
+	if (!sub)
+		return false;
+	if (d->label == PROTOBUF_C_LABEL_REPEATED)
+		return append_message(
+		    u->in, at, (size_t *)(void *)(u->m + d->quantifier_offset),
+		    sub);
+	*at = sub;
+	return true;
+}
+
+static bool field_from(struct unpack *u, const ProtobufCFieldDescriptor *d,
+		       const struct save_type *t, const struct save_token *k)
+{
+	bool repeated = d->label == PROTOBUF_C_LABEL_REPEATED;
+	uint32_t wt = repeated ? SAVE_WT_LEN : save_wire_type(d->type);
+	void *at = u->m + d->offset;
+
+	if ((k->key & 7) != wt)
+		return bad(u->in, d, "is of another type");
+	if (d->type == PROTOBUF_C_TYPE_MESSAGE)
+		return message_from(u, d, t, k);
+	if (repeated)
+		return append_numbers(
+		    u->in, d, k, at,
+		    (size_t *)(void *)(u->m + d->quantifier_offset));
+	if (d->type == PROTOBUF_C_TYPE_STRING)
+		return text_from(u->in, d, k, at);
+	if (d->type == PROTOBUF_C_TYPE_BYTES)
+		*(ProtobufCBinaryData *)at = save_borrow(k->data, k->bytes);
+	else if (!number_from(d->type, k->value, at))
+		return bad(u->in, d, "is out of range");
+	return true;
+}
+
+/* ---- messages ---- */
+
+/* What a tag stands for. False: nothing. *d is NULL: nothing for a message. */
+static bool find(const struct unpack *u, uint32_t tag,
+		 const ProtobufCFieldDescriptor **d,
+		 const struct save_type **sub)
+{
+	const struct save_type *t = u->t;
+	uint32_t i;
+
+	*sub = NULL;
+	if (!t) {
+		*d = protobuf_c_message_descriptor_get_field(u->d, tag);
+		return *d != NULL;
+	}
+	*d = NULL;
+	i = tag < t->ntags ? t->index[tag] : 0;
+	if (i && i < SAVE_INDEX_MADE) {
+		i = t->fields[i - 1].mixed;
+		if (!i)
+			return true;
+		i += SAVE_INDEX_MADE - 1;
+	}
+	if (!i)
+		return false;
+	*sub = t->made[i - SAVE_INDEX_MADE].sub;
+	*d = &u->d->fields[t->made[i - SAVE_INDEX_MADE].index];
+	return true;
+}
+
+static bool unpack(struct unpack *u, const uint8_t *p, const uint8_t *end)
+{
+	const ProtobufCFieldDescriptor *d;
+	const struct save_type *sub;
+	struct save_token k;
+
+	while (p < end) {
+		if (!save_token(&p, end, &k))
+			return save_bad(u->in, u->d->short_name,
+					"is cut short");
+		if (!find(u, k.key >> 3, &d, &sub))
+			return save_bad(u->in, u->d->short_name,
+					"has a field too many");
+		if (d && !field_from(u, d, sub, &k))
+			return false;
+	}
+	return true;
+}
+
+void *save_unpack(struct save_in *in, const ProtobufCMessageDescriptor *d,
+		  const struct save_type *t, const uint8_t *p,
+		  const uint8_t *end)
+{
+	struct unpack u = {in, d, t, NULL};
+	struct save_raw *raw;
+
+	u.m = take(in, d->sizeof_message);
+	raw = u.m ? take(in, sizeof(*raw)) : NULL;
+	if (!raw)
+		return NULL;
+	d->message_init((ProtobufCMessage *)(void *)u.m);
+	raw->field = (ProtobufCMessageUnknownField){
+	    .data = save_borrow(p, (size_t)(end - p)).data,
+	    .len = (size_t)(end - p)};
+	raw->type = NULL;
+	((ProtobufCMessage *)(void *)u.m)->unknown_fields = &raw->field;
+	return unpack(&u, p, end) ? u.m : NULL;
+}
