@@ -90,6 +90,21 @@ NST_MUST_CHECK enum nst_err nst_stack_load(const struct nst_load *how,
 					   const uint8_t *end,
 					   struct nst_stack **out, char *why);
 
+/*
+ * The same for records that come one after the other, such as from the sink of
+ * a save that is under way: no image is ever whole, and what is read was just
+ * written. *how is copied; `why` is borrowed until the end. NOMEM.
+ */
+struct nst_loading;
+NST_MUST_CHECK enum nst_err nst_load_begin(const struct nst_load *how,
+					   struct nst_loading **out, char *why);
+/* Whole records. False: something is wrong, which nst_load_end() returns. */
+NST_MUST_CHECK bool nst_load_put(struct nst_loading *g, const void *records,
+				 size_t bytes);
+/* The stack; as nst_stack_load(). *g is gone. It may end early: no stack. */
+NST_MUST_CHECK enum nst_err nst_load_end(struct nst_loading *g,
+					 struct nst_stack **out);
+
 /* After a load with an outage: lets each peer know that we are back (a window
  * update), and validates congestion windows. Once, when links may send. */
 void nst_stack_resumed(struct nst_stack *st, nst_time now);

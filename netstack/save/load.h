@@ -25,6 +25,7 @@ struct load {
 	struct load_id *ids; /* an open hash table, of a power of two */
 	size_t nids, cap;
 	uint64_t last_id; /* of the stack: making objects gives no new ids */
+	bool ended;
 };
 
 /* Notes that `obj` is what others call `id`. False: no memory, or the id is 0

@@ -111,8 +111,6 @@ static bool load_stack(struct load *l)
 {
 	Cordon__NstStack *m;
 
-	if (!save_next(&l->in))
-		return save_fail(&l->in, NST_E_INVAL, "there is no stack");
 	if (l->in.type != NST_SAVE_STACK)
 		return save_fail(&l->in, NST_E_INVAL, "not a stack's record");
 	m = save_parse(&l->in, &cordon__nst_stack__descriptor);
@@ -177,20 +175,29 @@ static bool load_record(struct load *l)
 	}
 }
 
-static bool load_all(struct load *l)
+/* The record at hand. */
+static bool load_next(struct load *l)
 {
-	if (!load_stack(l))
-		return false;
-	for (;;) {
-		if (!save_next(&l->in))
-			return save_fail(&l->in, NST_E_INVAL,
-					 "the stack has no end");
-		if (l->in.type == NST_SAVE_END)
-			break;
-		if (!load_record(l))
-			return false;
-		l->st->last_id = l->last_id;
+	if (!l->st)
+		return load_stack(l);
+	if (l->in.type == NST_SAVE_END) {
+		l->ended = true;
+		return true;
 	}
+	if (!load_record(l))
+		return false;
+	l->st->last_id = l->last_id;
+	return true;
+}
+
+static bool load_rest(struct load *l)
+{
+	if (l->in.err)
+		return false;
+	if (!l->ended)
+		return save_fail(&l->in, NST_E_INVAL,
+				 l->st ? "the stack has no end"
+				       : "there is no stack");
 	if (!ip_link(l) || !tcp_link(l) || !dgram_link(l))
 		return false;
 	ip_arm(l);
@@ -200,24 +207,77 @@ static bool load_all(struct load *l)
 	return save_fail(&l->in, NST_E_INVAL, "the stack contradicts itself");
 }
 
+/* NULL, if there is a reason why not. */
+static struct nst_stack *load_finish(struct load *l)
+{
+	if (!load_rest(l)) {
+		nst_stack_free(l->st);
+		l->st = NULL;
+	}
+	nst_release(l->in.env, l->ids, l->cap * sizeof(*l->ids));
+	save_in_fini(&l->in);
+	return l->st;
+}
+
 enum nst_err nst_stack_load(const struct nst_load *how, const uint8_t **image,
 			    const uint8_t *end, struct nst_stack **out,
 			    char *why)
 {
 	struct load l = {.how = how};
+
+	save_in_init(&l.in, how->env, *image, (size_t)(end - *image), why);
+	while (!l.ended && save_next(&l.in) && load_next(&l))
+		;
+	*image = l.in.p;
+	*out = load_finish(&l);
+	return l.in.err;
+}
+
+/* ---- the same, as records come ---- */
+
+struct nst_loading {
+	struct load l;
+	struct nst_load how;
+};
+
+enum nst_err nst_load_begin(const struct nst_load *how,
+			    struct nst_loading **out, char *why)
+{
+	struct nst_loading *g = nst_alloc(how->env, sizeof(*g));
+
+	*out = g;
+	if (!g)
+		return NST_E_NOMEM;
+	g->how = *how;
+	g->l.how = &g->how;
+	save_in_init(&g->l.in, how->env, NULL, 0, why);
+	return NST_OK;
+}
+
+bool nst_load_put(struct nst_loading *g, const void *records, size_t bytes)
+{
+	struct load *l = &g->l;
+
+	l->in.p = records;
+	l->in.end = l->in.p + bytes;
+	while (save_next(&l->in)) {
+		if (l->ended)
+			return save_fail(&l->in, NST_E_INVAL,
+					 "behind the stack's end");
+		if (!load_next(l))
+			return false;
+	}
+	return !l->in.err;
+}
+
+enum nst_err nst_load_end(struct nst_loading *g, struct nst_stack **out)
+{
+	const struct nst_env *env = g->how.env;
 	enum nst_err e;
 
-	*out = NULL;
-	save_in_init(&l.in, how->env, *image, (size_t)(end - *image), why);
-	if (!load_all(&l)) {
-		nst_stack_free(l.st);
-		l.st = NULL;
-	}
-	e = l.in.err;
-	*image = l.in.p;
-	*out = l.st;
-	nst_release(how->env, l.ids, l.cap * sizeof(*l.ids));
-	save_in_fini(&l.in);
+	*out = load_finish(&g->l);
+	e = g->l.in.err;
+	nst_release(env, g, sizeof(*g));
 	return e;
 }
 

@@ -2,11 +2,12 @@
 /*
  * Theory of operation. While the stack's clock stands still:
  *
- *   save     the guest's stack, the gateway's stack, the gateway's own objects
- *            go into one image, each up to its END. The stacks are read only.
- *   load     two stacks are made of the image beside the old ones, with the
- *            same links and the same users. Nothing is sent and nothing told,
- *            so both may be alive; a failure until here leaves the old ones.
+ *   move     the guest's stack, then the gateway's, is saved, and each record
+ *            is loaded at once, into a stack beside the old one, with the same
+ *            links and the same users. The old one is only read. Nothing is
+ *            sent and nothing told, so both may be alive; a failure until here
+ *            leaves the old ones.
+ *   save     the gateway's own objects go into an image.
  *   change   every pointer into the old stacks is exchanged: the sandbox's, the
  *            links', struct sock's, then the gateway's by its restored records.
  *   free     the old stacks. Their links are quiet: what a stack says when it
@@ -39,6 +40,7 @@ struct job {
 	struct sandbox *sb;
 	struct nst_stack *old[SIDES], *new[SIDES];
 	struct points points[SIDES];
+	uint64_t bytes; /* of all records */
 	char why[NST_SAVE_WHY];
 };
 
@@ -47,22 +49,7 @@ static void refuse(struct job *j, const char *why)
 	snprintf(j->why, sizeof j->why, "%s", why);
 }
 
-/* ---- save ---- */
-
-static int save_all(struct job *j, struct save_image *im)
-{
-	const struct nst_save_sink sink = {.ctx = im, .put = save_image_put};
-	enum nst_err e = NST_OK;
-
-	for (int i = 0; i < SIDES && e == NST_OK; i++)
-		if (j->old[i])
-			e = nst_stack_save(j->old[i], &sink);
-	if (e)
-		return -errno_of(e);
-	return j->sb->gw ? gateway_save(j->sb->gw, &sink) : 0;
-}
-
-/* ---- load ---- */
+/* ---- move ---- */
 
 struct side {
 	struct job *job;
@@ -91,8 +78,22 @@ static void load_fwd(void *ctx, struct nst_fwd_req *req, uint64_t id)
 	points_fwd(&s->job->points[s->which], req, id);
 }
 
-static int load_stack(struct job *j, int which, const uint8_t **image,
-		      const uint8_t *end)
+struct mover {
+	struct nst_loading *loading;
+	uint64_t bytes;
+	bool refused; /* by the new stack */
+};
+
+static bool move_records(void *ctx, const void *data, size_t bytes)
+{
+	struct mover *m = ctx;
+
+	m->bytes += bytes;
+	m->refused = !nst_load_put(m->loading, data, bytes);
+	return !m->refused;
+}
+
+static int move_stack(struct job *j, int which)
 {
 	struct side side = {j, which};
 	const struct nst_load how = {
@@ -102,11 +103,20 @@ static int load_stack(struct job *j, int which, const uint8_t **image,
 	    .sock = load_sock,
 	    .fwd = load_fwd,
 	};
-	enum nst_err e =
-	    nst_stack_load(&how, image, end, &j->new[which], j->why);
+	struct mover m = {0};
+	const struct nst_save_sink sink = {.ctx = &m, .put = move_records};
+	enum nst_err saved, loaded;
 
-	if (e)
-		return -errno_of(e);
+	if (nst_load_begin(&how, &m.loading, j->why))
+		return -ENOMEM;
+	saved = nst_stack_save(j->old[which], &sink);
+	loaded = nst_load_end(m.loading, &j->new[which]);
+	j->bytes += m.bytes;
+	if (saved && !m.refused)
+		refuse(j, saved == NST_E_INVAL ? "the sandbox is not settled"
+					       : "out of memory");
+	if (saved || loaded)
+		return -errno_of(m.refused ? loaded : saved ? saved : loaded);
 	if (points_whole(&j->points[which]))
 		return 0;
 	refuse(j, "the sockets are not those that were saved");
@@ -126,7 +136,7 @@ static bool socks_known(struct job *j)
 	return true;
 }
 
-static int load_stacks(struct job *j, const uint8_t **image, const uint8_t *end)
+static int move_stacks(struct job *j)
 {
 	int err = 0;
 
@@ -135,13 +145,20 @@ static int load_stacks(struct job *j, const uint8_t **image, const uint8_t *end)
 			continue;
 		err = points_of(&j->points[i], j->old[i]);
 		if (!err)
-			err = load_stack(j, i, image, end);
+			err = move_stack(j, i);
 	}
 	if (!err && !socks_known(j)) {
 		refuse(j, "a socket has no endpoint");
 		err = -EINVAL;
 	}
 	return err;
+}
+
+static int save_gateway(struct job *j, struct save_image *im)
+{
+	const struct nst_save_sink sink = {.ctx = im, .put = save_image_put};
+
+	return j->sb->gw ? gateway_save(j->sb->gw, &sink) : 0;
 }
 
 /* ---- change ---- */
@@ -217,30 +234,26 @@ static _Noreturn void give_up(const struct job *j)
 static int run_job(struct job *j, struct save_image *im)
 {
 	const uint8_t *p, *end;
-	int err = save_all(j, im);
+	int err = move_stacks(j);
 
-	if (err) {
-		refuse(j, err == -ENOMEM ? "out of memory"
-					 : "the sandbox is not settled");
-		return err;
-	}
-	p = im->p;
-	end = p + im->used;
-	err = load_stacks(j, &p, end);
+	if (!err)
+		err = save_gateway(j, im);
 	if (err) {
 		free_stacks(j, j->new);
 		return err;
 	}
+	p = im->p;
+	end = p + im->used;
+	j->bytes += im->used;
 	if (change_all(j, &p, end))
 		give_up(j);
 	free_stacks(j, j->old);
 	return 0;
 }
 
-static void fill_report(const struct job *j, const struct save_image *im,
-			struct save_report *out)
+static void fill_report(const struct job *j, struct save_report *out)
 {
-	*out = (struct save_report){.image_bytes = im->used};
+	*out = (struct save_report){.image_bytes = j->bytes};
 	for (int i = 0; i < SIDES; i++) {
 		out->endpoints += j->points[i].found;
 		out->connections += j->points[i].connections;
@@ -256,7 +269,7 @@ int saves_run(struct sandbox *sb, struct save_image *im,
 	if (sb->gw)
 		j.old[GATEWAY] = gateway_stack(sb->gw);
 	err = run_job(&j, im);
-	fill_report(&j, im, out);
+	fill_report(&j, out);
 	for (int i = 0; i < SIDES; i++)
 		points_fini(&j.points[i]);
 	if (err)
