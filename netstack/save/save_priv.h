@@ -106,13 +106,56 @@ struct save_token {
 	const uint8_t *data; /* of a length-prefixed one */
 	size_t bytes;
 };
-/* The next one at *p, which moves behind it. False: it is no field. */
-NST_MUST_CHECK bool save_token(const uint8_t **p, const uint8_t *end,
-			       struct save_token *out);
-NST_MUST_CHECK bool save_varint(const uint8_t **p, const uint8_t *end,
-				uint64_t *out);
+/* Numbers at *p, which moves behind them. False: cut short. */
+NST_MUST_CHECK bool save_varint_long(const uint8_t **p, const uint8_t *end,
+				     uint64_t *out);
 NST_MUST_CHECK bool save_get_le(const uint8_t **p, const uint8_t *end,
 				unsigned bytes, uint64_t *out);
+
+static inline bool save_varint(const uint8_t **p, const uint8_t *end,
+			       uint64_t *out)
+{
+	const uint8_t *at = *p;
+
+	if (end - at >= 2 && at[0] & 0x80 && !(at[1] & 0x80)) {
+		*out = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+		*p = at + 2;
+		return true;
+	}
+	if (at == end || (*at & 0x80))
+		return save_varint_long(p, end, out);
+	*out = *at;
+	*p = at + 1;
+	return true;
+}
+
+/* The next field. False: it is none. */
+static inline bool save_token(const uint8_t **p, const uint8_t *end,
+			      struct save_token *out)
+{
+	uint64_t v;
+
+	if (!save_varint(p, end, &v) || v > UINT32_MAX || v < 8)
+		return false;
+	out->key = (uint32_t)v;
+	switch (v & 7) {
+	case SAVE_WT_VARINT:
+		return save_varint(p, end, &out->value);
+	case SAVE_WT_64:
+		return save_get_le(p, end, 8, &out->value);
+	case SAVE_WT_32:
+		return save_get_le(p, end, 4, &out->value);
+	case SAVE_WT_LEN:
+		if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
+			return false;
+		out->data = *p;
+		out->bytes = (size_t)v;
+		*p += v;
+		return true;
+	default:
+		return false;
+	}
+}
 
 /* ---- save_parse.c ---- */
 /*

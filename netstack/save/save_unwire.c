@@ -122,6 +122,9 @@ static bool take(struct save_in *in, const struct save_field *f,
 {
 	if (k->key != f->key)
 		return save_bad(in, f->name, "is of another type");
+	if ((k->key & 7) != SAVE_WT_LEN)
+		return set_member(f, to, number(f, k->value)) ||
+		       save_bad(in, f->name, "is out of range");
 	if (f->wire == SAVE_M_MESSAGE) {
 		if (*n >= (f->repeated ? f->count : UINT32_MAX))
 			return save_bad(in, f->name, "has too many elements");
@@ -133,11 +136,7 @@ static bool take(struct save_in *in, const struct save_field *f,
 		return take_packed(in, f, k, n, to);
 	if (f->wire == SAVE_M_BYTES)
 		return take_bytes(in, f, k, to);
-	if (f->wire == SAVE_M_STRING)
-		return take_text(in, f, k, to);
-	if (set_member(f, to, number(f, k->value)))
-		return true;
-	return save_bad(in, f->name, "is out of range");
+	return take_text(in, f, k, to);
 }
 
 /* The row of a tag; NULL: made by hand, or unknown. */

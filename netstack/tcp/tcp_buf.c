@@ -8,6 +8,9 @@
 #include "netstack/base/mem.h"
 #include "netstack/tcp/tcp_priv.h"
 
+/* Most of what is loaded waits for something: a page each is too much. */
+#define LOADED_RING_MIN 256u
+
 static uint32_t pow2_above(uint32_t v)
 {
 	uint32_t size = 4096;
@@ -79,11 +82,15 @@ static void *ring_alloc(const struct nst_tcp *tp, uint32_t size)
 	return nst_alloc_raw(tp->sk.st->env, size + TCP_RING_TRAILER);
 }
 
-bool tcp_buf_load(const struct nst_tcp *tp, struct ring *r, uint32_t size,
+bool tcp_buf_load(const struct nst_tcp *tp, struct ring *r, uint32_t bytes,
 		  uint64_t head)
 {
-	void *mem = ring_alloc(tp, size);
+	uint32_t size = LOADED_RING_MIN;
+	void *mem;
 
+	while (size < bytes)
+		size *= 2;
+	mem = ring_alloc(tp, size);
 	if (!mem)
 		return false;
 	ring_init(r, mem, size);
@@ -98,6 +105,7 @@ static void rcv_release(struct nst_tcp *tp)
 	nst_release(tp->sk.st->env, tp->rcv.mem,
 		    tp->rcv.size + TCP_RING_TRAILER);
 	ring_init(&tp->rcv, NULL, 0);
+	tp->rcv_was = 0;
 }
 
 static void snd_release(struct nst_tcp *tp)
@@ -106,11 +114,13 @@ static void snd_release(struct nst_tcp *tp)
 		return;
 	tcp_bury(tp->sk.st, tp->snd.mem, tp->snd.size + TCP_RING_TRAILER);
 	ring_init(&tp->snd, NULL, 0);
+	tp->snd_was = 0;
 }
 
 bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need)
 {
-	uint32_t size = u32_max(pow2_above(need), TCP_RING_MIN);
+	uint32_t size = u32_max(u32_max(pow2_above(need), TCP_RING_MIN),
+				tp->rcv_was);
 	uint32_t ahead = (uint32_t)seq_diff(tcp_ooo_end(tp), tp->rcv_nxt);
 	uint8_t *old = tp->rcv.mem;
 	uint32_t old_size = tp->rcv.size;
@@ -140,13 +150,13 @@ static uint32_t snd_max(const struct nst_tcp *tp)
 /* A full half is the sign that the reader is slower than the writer. */
 static uint32_t snd_want(const struct nst_tcp *tp)
 {
-	uint32_t max = snd_max(tp);
+	uint32_t max = snd_max(tp), size = u32_max(tp->snd.size, tp->snd_was);
 
-	if (!tp->snd.size)
+	if (!size)
 		return u32_min(TCP_RING_MIN, max);
-	if (ring_used(&tp->snd) < tp->snd.size / 2)
-		return tp->snd.size;
-	return u32_min(tp->snd.size * 2, u32_max(max, tp->snd.size));
+	if (ring_used(&tp->snd) < size / 2)
+		return size;
+	return u32_min(size * 2, u32_max(max, size));
 }
 
 void tcp_snd_grow(struct nst_tcp *tp)
@@ -173,7 +183,8 @@ void tcp_snd_grow(struct nst_tcp *tp)
 
 uint32_t tcp_snd_room(struct nst_tcp *tp)
 {
-	uint32_t most = u32_max(snd_max(tp), tp->snd.size);
+	uint32_t most =
+	    u32_max(snd_max(tp), u32_max(tp->snd.size, tp->snd_was));
 
 	return u32_min(tcp_write_room(tp), most - ring_used(&tp->snd));
 }

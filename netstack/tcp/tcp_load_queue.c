@@ -19,20 +19,23 @@ static uint32_t ring_most(uint32_t setting)
 	return size;
 }
 
-static bool load_ring(struct load *l, const struct nst_tcp *tp, struct ring *r,
-		      uint32_t size, uint64_t head, uint32_t setting)
+static bool size_ok(uint32_t size, uint32_t setting)
 {
-	if (!size)
-		return true;
-	if (size < 4096 || (size & (size - 1)) || size > ring_most(setting))
-		return save_bad(&l->in, "ring", "has no size that one has");
-	return tcp_buf_load(tp, r, size, head) ? true : nomem(l);
+	return !size || (size >= 4096 && !(size & (size - 1)) &&
+			 size <= ring_most(setting));
 }
 
-static bool fill(struct load *l, struct ring *r, const ProtobufCBinaryData *b)
+/* As large as what is in it. */
+static bool load_ring(struct load *l, const struct nst_tcp *tp, struct ring *r,
+		      uint32_t size, uint64_t head, bool whole,
+		      const ProtobufCBinaryData *b)
 {
-	if (b->len > r->size)
+	if (b->len > size)
 		return save_bad(&l->in, "ring", "has more bytes than room");
+	if (!size)
+		return true;
+	if (!tcp_buf_load(tp, r, whole ? size : (uint32_t)b->len, head))
+		return nomem(l);
 	if (b->len)
 		ring_write_at(r, r->head, b->data, (uint32_t)b->len);
 	r->tail = r->head + b->len;
@@ -44,12 +47,15 @@ static bool load_rings(struct load *l, const Cordon__NstTcp *m,
 {
 	const struct tcp_sysctl *ctl = &l->st->tcp->ctl;
 
-	return load_ring(l, tp, &tp->snd, m->snd_size, m->snd_head,
-			 ctl->tcp_wmem[2]) &&
+	if (!size_ok(m->snd_size, ctl->tcp_wmem[2]) ||
+	    !size_ok(m->rcv_size, ctl->tcp_rmem[2]))
+		return save_bad(&l->in, "ring", "has no size that one has");
+	tp->snd_was = m->snd_size;
+	tp->rcv_was = m->rcv_size;
+	return load_ring(l, tp, &tp->snd, m->snd_size, m->snd_head, false,
+			 &m->snd_data) &&
 	       load_ring(l, tp, &tp->rcv, m->rcv_size, m->rcv_head,
-			 ctl->tcp_rmem[2]) &&
-	       fill(l, &tp->snd, &m->snd_data) &&
-	       fill(l, &tp->rcv, &m->rcv_data);
+			 m->ooo_data.len != 0, &m->rcv_data);
 }
 
 /* ---- out of order ---- */
@@ -109,7 +115,7 @@ static bool sent_ok(const struct nst_tcp *tp, const struct tcp_sent *r,
 {
 	const struct nst_stack *st = tp->sk.st;
 
-	return seq_eq(r->seq, at) && r->len && r->len <= tp->snd.size + 1 &&
+	return seq_eq(r->seq, at) && r->len && r->len <= tp->snd_was + 1 &&
 	       r->pcount && r->pcount <= r->len && r->mss &&
 	       !((r->flags & SENT_SACKED) && (r->flags & SENT_LOST)) &&
 	       (tp->sack_on || !(r->flags & SENT_SACKED)) &&

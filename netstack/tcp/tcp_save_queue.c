@@ -28,10 +28,10 @@ static void span(struct save_out *o, const struct ring *r, uint64_t pos,
 static void save_rings(const struct nst_tcp *tp, struct save_out *o,
 		       Cordon__NstTcp *m)
 {
-	m->snd_size = tp->snd.size;
+	m->snd_size = u32_max(tp->snd.size, tp->snd_was);
 	m->snd_head = tp->snd.head;
 	span(o, &tp->snd, tp->snd.head, ring_used(&tp->snd), &m->snd_data);
-	m->rcv_size = tp->rcv.size;
+	m->rcv_size = u32_max(tp->rcv.size, tp->rcv_was);
 	m->rcv_head = tp->rcv.head;
 	span(o, &tp->rcv, tp->rcv.head, ring_used(&tp->rcv), &m->rcv_data);
 }

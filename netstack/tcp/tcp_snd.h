@@ -19,9 +19,9 @@ void tcp_rcvbuf_init(struct nst_tcp *tp);
 void tcp_rcvlowat_set(struct nst_tcp *tp); /* SO_RCVLOWAT changed */
 void tcp_buf_release_empty(struct nst_tcp *tp);
 void tcp_buf_free(struct nst_tcp *tp);
-/* Memory for a ring that has none; false: there is none. */
+/* Memory for `bytes` of a ring that has none; false: there is none. */
 NST_MUST_CHECK bool tcp_buf_load(const struct nst_tcp *tp, struct ring *r,
-				 uint32_t size, uint64_t head);
+				 uint32_t bytes, uint64_t head);
 void tcp_buf_drop_snd(struct nst_tcp *tp); /* what is queued is lost */
 nst_time tcp_idle_deadline(const struct nst_tcp *tp);
 /* Queued and unsent bytes; sequence number behind the last queued byte. */
