@@ -167,26 +167,26 @@ bool pkt_load(struct load *l, const void *msg, struct nst_pkt **out)
 
 /* ---- ports ---- */
 
-static size_t list_count(const struct nst_sock *s)
+/* Each is looked at once: it may be far away in memory. */
+static uint64_t *list_save(struct save_out *o, const struct nst_sock *s,
+			   size_t *count)
 {
+	uint64_t *v = NULL;
 	size_t n = 0;
 
-	for (; s; s = s->bind_next)
-		n++;
-	return n;
-}
+	for (; s; s = s->bind_next) {
+		if (!(n & (n - 1))) { /* 0, 1, 2, 4, ... */
+			uint64_t *was = v;
 
-static uint64_t *list_save(struct save_out *o, const struct nst_sock *s,
-			   size_t *n)
-{
-	uint64_t *v;
-
-	*n = list_count(s);
-	v = *n ? save_memory(o, *n * sizeof(*v)) : NULL;
-	for (size_t i = 0; v && s; s = s->bind_next)
-		v[i++] = s->id;
-	if (!v)
-		*n = 0;
+			v = save_memory(o, (n ? 2 * n : 1) * sizeof(*v));
+			if (!v)
+				return NULL;
+			if (n)
+				memcpy(v, was, n * sizeof(*v));
+		}
+		v[n++] = s->id;
+	}
+	*count = n;
 	return v;
 }
 

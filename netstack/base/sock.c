@@ -49,6 +49,8 @@ static struct sock_opts defaults(uint8_t kind)
 void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
 	       uint8_t family, uint8_t proto, void *user)
 {
+	struct nst_sock **head = kind == SOCK_K_TCP ? &st->tcps : &st->dgrams;
+
 	*s = (struct nst_sock){
 	    .st = st,
 	    .id = ++st->last_id,
@@ -59,11 +61,11 @@ void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
 	    .opt = defaults(kind),
 	};
 	s->conn.kind = DEMUX_SOCK;
-	s->next = st->socks;
-	s->pprev = &st->socks;
+	s->next = *head;
+	s->pprev = head;
 	if (s->next)
 		s->next->pprev = &s->next;
-	st->socks = s;
+	*head = s;
 	st->nsocks++;
 	st->cursor->at = NULL;
 }
@@ -210,9 +212,12 @@ struct nst_sock *nst_sock_at(const struct nst_stack *st, size_t i)
 	struct sock_cursor *c = st->cursor;
 
 	if (!c->at || i < c->i)
-		*c = (struct sock_cursor){st->socks, 0};
+		*c = (struct sock_cursor){st->tcps ? st->tcps : st->dgrams, 0};
 	while (c->at && c->i < i) {
-		c->at = c->at->next;
+		if (!c->at->next && c->at->kind == SOCK_K_TCP)
+			c->at = st->dgrams;
+		else
+			c->at = c->at->next;
 		c->i++;
 	}
 	return c->at;

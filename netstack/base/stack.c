@@ -169,15 +169,22 @@ void nst_set_forwarder(struct nst_stack *st, const struct nst_forwarder *fwd)
 	st->fwd = fwd ? *fwd : (struct nst_forwarder){0};
 }
 
+static bool list_ok(const struct nst_stack *st, struct nst_sock *const *at,
+		    bool tcp, size_t *n)
+{
+	for (; *at; at = &(*at)->next, ++*n)
+		if ((*at)->pprev != at || (*at)->st != st ||
+		    ((*at)->kind == SOCK_K_TCP) != tcp)
+			return false;
+	return true;
+}
+
 static bool socks_ok(const struct nst_stack *st)
 {
-	struct nst_sock *const *at = &st->socks;
 	size_t n = 0;
 
-	for (; *at; at = &(*at)->next, n++)
-		if ((*at)->pprev != at || (*at)->st != st)
-			return false;
-	return n == st->nsocks;
+	return list_ok(st, &st->tcps, true, &n) &&
+	       list_ok(st, &st->dgrams, false, &n) && n == st->nsocks;
 }
 
 bool nst_stack_check(const struct nst_stack *st)

@@ -252,12 +252,11 @@ void nst_dgram_close(struct nst_dgram *d, nst_time now)
  * must not hear of this one's end. */
 void dgram_layer_free(struct nst_stack *st)
 {
-	struct nst_sock *s = st->socks, *next;
+	struct nst_sock *s = st->dgrams, *next;
 
 	for (; s; s = next) {
 		next = s->next;
-		if (s->kind != SOCK_K_TCP)
-			dgram_free(dgram_of(s));
+		dgram_free(dgram_of(s));
 	}
 	nst_release(st->env, st->dgram, sizeof(*st->dgram));
 	st->dgram = NULL;

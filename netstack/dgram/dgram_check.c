@@ -80,9 +80,7 @@ bool dgram_layer_check(const struct nst_stack *st)
 {
 	size_t raw = 0;
 
-	for (const struct nst_sock *s = st->socks; s; s = s->next) {
-		if (s->kind == SOCK_K_TCP)
-			continue;
+	for (const struct nst_sock *s = st->dgrams; s; s = s->next) {
 		raw += s->kind == SOCK_K_RAW;
 		if (!dgram_check((const struct nst_dgram *)s))
 			return false;

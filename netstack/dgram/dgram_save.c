@@ -74,14 +74,13 @@ static void endpoint_save(const struct nst_dgram *d, struct save_out *o)
 /* The list has the newest first; it is walked backwards. */
 void dgram_save(const struct nst_stack *st, struct save_out *o)
 {
-	const struct nst_sock *s = st->socks;
+	const struct nst_sock *s = st->dgrams;
 
 	while (s && s->next)
 		s = s->next;
 	while (s) {
-		if (s->kind != SOCK_K_TCP)
-			endpoint_save((const struct nst_dgram *)s, o);
-		s = s->pprev == &st->socks
+		endpoint_save((const struct nst_dgram *)s, o);
+		s = s->pprev == &st->dgrams
 			? NULL
 			: container_of(s->pprev, struct nst_sock, next);
 	}
@@ -229,8 +228,8 @@ bool dgram_load(struct load *l)
 
 bool dgram_link(struct load *l)
 {
-	for (struct nst_sock *s = l->st->socks; s; s = s->next)
-		if (s->kind != SOCK_K_TCP && !dgram_restore_groups(dgram_of(s)))
+	for (struct nst_sock *s = l->st->dgrams; s; s = s->next)
+		if (!dgram_restore_groups(dgram_of(s)))
 			return save_bad(&l->in, "members",
 					"are not the host's");
 	return true;

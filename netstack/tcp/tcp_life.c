@@ -154,10 +154,9 @@ void tcp_layer_free(struct nst_stack *st)
 	if (!st->tcp)
 		return;
 	demux_each(st->demux, free_node, NULL);
-	for (s = st->socks; s; s = next) {
+	for (s = st->tcps; s; s = next) {
 		next = s->next;
-		if (s->kind == SOCK_K_TCP)
-			tcp_free(tcp_of(s));
+		tcp_free(tcp_of(s));
 	}
 	reap_all(st->tcp);
 	tcp_gro_drop(st->tcp);

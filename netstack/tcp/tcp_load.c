@@ -324,11 +324,12 @@ bool tcp_link(struct load *l)
 		t->resumed_at = l->st->now;
 		t->outage = l->how->outage;
 	}
-	for (struct nst_sock *s = l->st->socks; s; s = s->next) {
+	for (struct nst_sock *s = l->st->tcps; s; s = s->next) {
 		struct nst_tcp *tp = tcp_of(s);
 
+		l->oldest = s;
 		/* Without a way now, the next time-out looks again. */
-		if (s->kind == SOCK_K_TCP && tp->path_ok &&
+		if (tp->path_ok &&
 		    !tcp_in_states(tp, TCPF(CLOSE) | TCPF(LISTEN)))
 			link_path(tp);
 	}
@@ -339,20 +340,14 @@ bool tcp_link(struct load *l)
  * same time. */
 static struct nst_sock *before(const struct nst_stack *st, struct nst_sock *s)
 {
-	return s->pprev == &st->socks
+	return s->pprev == &st->tcps
 		   ? NULL
 		   : container_of(s->pprev, struct nst_sock, next);
 }
 
 void tcp_arm(struct load *l)
 {
-	struct nst_sock *s = l->st->socks;
-
-	while (s && s->next)
-		s = s->next;
-	for (; s; s = before(l->st, s)) {
-		if (s->kind != SOCK_K_TCP)
-			continue;
+	for (struct nst_sock *s = l->oldest; s; s = before(l->st, s)) {
 		tcp_timers_init(tcp_of(s)); /* the id is known by now */
 		tcp_timers_update(tcp_of(s));
 		tcp_arm_reqs(tcp_of(s));

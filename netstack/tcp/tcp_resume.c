@@ -19,11 +19,11 @@ void nst_stack_resumed(struct nst_stack *st, nst_time now)
 	st->tcp->outage = 0;
 	stack_enter(st, now);
 	tcp_reap(st);
-	for (s = st->socks; s; s = next) {
+	for (s = st->tcps; s; s = next) {
 		struct nst_tcp *tp = tcp_of(s);
 
 		next = s->next;
-		if (s->kind != SOCK_K_TCP || !tcp_in_states(tp, TCPF_SYNCED))
+		if (!tcp_in_states(tp, TCPF_SYNCED))
 			continue;
 		tcp_cc_outage(tp, outage);
 		tcp_send_ack(tp);

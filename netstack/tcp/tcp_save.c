@@ -201,32 +201,33 @@ bool tcp_may_save(const struct nst_stack *st)
 	return !st->tcp->gro.on;
 }
 
+struct member {
+	const struct nst_tcp *tp;
+	enum group group;
+};
+
 /* Whoever is loaded goes to the front of the stack's list: the oldest first
  * keeps its order, within a group. */
-static void save_group(const struct nst_sock *const *v, size_t n,
-		       enum group group, struct save_out *o)
+static void save_group(const struct member *v, size_t n, enum group group,
+		       struct save_out *o)
 {
-	while (n-- && !o->failed) {
-		const struct nst_tcp *tp = tcp_ofc(v[n]);
-
-		if (group_of(tp) == group)
-			save_endpoint(tp, o);
-	}
+	while (n-- && !o->failed)
+		if (v[n].group == group)
+			save_endpoint(v[n].tp, o);
 }
 
 void tcp_save(const struct nst_stack *st, struct save_out *o)
 {
-	size_t n = 0, bytes = (st->nsocks + 1) * sizeof(struct nst_sock *);
-	const struct nst_sock **v = nst_alloc_raw(o->env, bytes);
+	size_t n = 0, bytes = (st->nsocks + 1) * sizeof(struct member);
+	struct member *v = nst_alloc_raw(o->env, bytes);
 
 	save_layer(st, o);
 	if (!v) {
 		o->failed = true;
 		return;
 	}
-	for (const struct nst_sock *s = st->socks; s; s = s->next)
-		if (s->kind == SOCK_K_TCP)
-			v[n++] = s;
+	for (const struct nst_sock *s = st->tcps; s; s = s->next, n++)
+		v[n] = (struct member){tcp_ofc(s), group_of(tcp_ofc(s))};
 	for (int g = 0; g < GROUPS; g++)
 		save_group(v, n, (enum group)g, o);
 	nst_release(o->env, v, bytes);

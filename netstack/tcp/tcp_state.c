@@ -184,9 +184,8 @@ bool tcp_check(const struct nst_tcp *tp)
 
 bool tcp_layer_check(const struct nst_stack *st)
 {
-	for (const struct nst_sock *s = st->socks; s; s = s->next) {
-		if (s->kind == SOCK_K_TCP && !tcp_check(tcp_ofc(s)))
+	for (const struct nst_sock *s = st->tcps; s; s = s->next)
+		if (!tcp_check(tcp_ofc(s)))
 			return false;
-	}
 	return st->tcp->bad_transitions == 0;
 }

@@ -22,6 +22,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,6 +41,8 @@ struct job {
 	struct sandbox *sb;
 	struct nst_stack *old[SIDES], *new[SIDES];
 	struct points points[SIDES];
+	struct moved *moved;
+	size_t nmoved;
 	uint64_t bytes; /* of all records */
 	char why[NST_SAVE_WHY];
 };
@@ -123,17 +126,36 @@ static int move_stack(struct job *j, int which)
 	return -EINVAL;
 }
 
+/* What a socket has from then on. */
+struct moved {
+	struct sock *s;
+	struct nst_tcp *tcp;
+	struct nst_dgram *dgram;
+};
+
 /* Whatever else happens, no socket may find itself without its endpoint. */
-static bool socks_known(struct job *j)
+static int know_socks(struct job *j)
 {
 	const struct points *pt = &j->points[GUEST];
 	struct sandbox *sb = j->sb;
 
-	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
-		if ((s->tcp || s->dgram) &&
-		    !points_find(pt, nst_sock_id(sock_nst(s))))
-			return false;
-	return true;
+	j->moved = calloc(pt->found + 1, sizeof *j->moved);
+	if (!j->moved)
+		return -ENOMEM;
+	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s)) {
+		struct nst_sock *now;
+
+		if (!s->tcp && !s->dgram)
+			continue;
+		now = points_find(pt, nst_sock_id(sock_nst(s)));
+		if (!now || j->nmoved == pt->found) {
+			refuse(j, "a socket has no endpoint");
+			return -EINVAL;
+		}
+		j->moved[j->nmoved++] = (struct moved){s, nst_sock_tcp(now),
+						       nst_sock_dgram(now)};
+	}
+	return 0;
 }
 
 static int move_stacks(struct job *j)
@@ -147,11 +169,7 @@ static int move_stacks(struct job *j)
 		if (!err)
 			err = move_stack(j, i);
 	}
-	if (!err && !socks_known(j)) {
-		refuse(j, "a socket has no endpoint");
-		err = -EINVAL;
-	}
-	return err;
+	return err ? err : know_socks(j);
 }
 
 static int save_gateway(struct job *j, struct save_image *im)
@@ -165,17 +183,9 @@ static int save_gateway(struct job *j, struct save_image *im)
 
 static void change_socks(struct job *j)
 {
-	const struct points *pt = &j->points[GUEST];
-	struct sandbox *sb = j->sb;
-
-	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s)) {
-		struct nst_sock *now;
-
-		if (!s->tcp && !s->dgram)
-			continue;
-		now = points_find(pt, nst_sock_id(sock_nst(s)));
-		s->tcp = nst_sock_tcp(now);
-		s->dgram = nst_sock_dgram(now);
+	for (size_t i = 0; i < j->nmoved; i++) {
+		j->moved[i].s->tcp = j->moved[i].tcp;
+		j->moved[i].s->dgram = j->moved[i].dgram;
 	}
 }
 
@@ -272,6 +282,7 @@ int saves_run(struct sandbox *sb, struct save_image *im,
 	fill_report(&j, out);
 	for (int i = 0; i < SIDES; i++)
 		points_fini(&j.points[i]);
+	free(j.moved);
 	if (err)
 		log_error("save: %s; the sandbox goes on as it was",
 			  j.why[0] ? j.why : strerror(-err));

@@ -104,6 +104,7 @@ void *points_sock(struct points *pt, struct nst_sock *s, uint64_t id)
 	}
 	p->sock = s;
 	pt->found++;
+	pt->connections += is_connected(s);
 	return p->user;
 }
 
@@ -117,7 +118,7 @@ void points_fwd(struct points *pt, struct nst_fwd_req *req, uint64_t id)
 		pt->broken = true;
 }
 
-bool points_whole(struct points *pt)
+bool points_whole(const struct points *pt)
 {
 	if (pt->broken)
 		return false;
@@ -126,8 +127,6 @@ bool points_whole(struct points *pt)
 
 		if (p->old && !p->sock)
 			return false;
-		if (p->sock)
-			pt->connections += is_connected(p->sock);
 	}
 	return true;
 }

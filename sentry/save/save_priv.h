@@ -51,8 +51,8 @@ void points_fini(struct points *pt);
 /* Callbacks of nst_load: the endpoint of that id is now s; its user. */
 void *points_sock(struct points *pt, struct nst_sock *s, uint64_t id);
 void points_fwd(struct points *pt, struct nst_fwd_req *req, uint64_t id);
-/* Has every endpoint of old got a new one? Counts connections. */
-bool points_whole(struct points *pt);
+/* Has every endpoint of old got a new one? */
+bool points_whole(const struct points *pt);
 /* NULL: there is none. */
 struct nst_sock *points_find(const struct points *pt, uint64_t id);
 struct nst_fwd_req *points_find_req(const struct points *pt, uint64_t id);
