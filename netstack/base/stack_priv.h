@@ -17,14 +17,14 @@ struct tcp_layer;   /* tcp/tcp_ep.h: secrets, request and TIME-WAIT pools */
 struct dgram_layer; /* dgram/dgram_priv.h */
 
 struct nst_stack {
-	const struct nst_env *env;  /* R */
-	nst_time now;               /* S time of the event being run */
-	struct wheel *wheel;        /* R */
-	struct demux *demux;        /* R */
-	struct ports *ports;        /* R from records of its own */
+	const struct nst_env *env; /* R */
+	nst_time now;              /* S time of the event being run */
+	struct wheel *wheel;       /* R */
+	struct demux *demux;       /* R */
+	struct ports *ports;       /* R from records of its own */
 	/* R Endpoints, the newest first: TCP's, and all others. */
 	struct nst_sock *tcps, *dgrams;
-	size_t nsocks; /* R of both */
+	size_t nsocks;              /* R of both */
 	uint64_t last_id;           /* S given to a socket or waiting SYN */
 	struct sock_cursor *cursor; /* R sock.c: where nst_sock_at was */
 	struct ip_layer *ip;        /* R from records of its own, as: */

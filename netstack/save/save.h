@@ -80,6 +80,7 @@ enum save_code { /* how numbers are written */
 		 SAVE_E_FIXED64,
 };
 struct save_type;
+struct save_get;
 /* A field that stands for a member. */
 struct save_field {
 	const char *name;
@@ -98,7 +99,7 @@ struct save_field {
 };
 /* A field made by hand, or one with such a field in it. */
 struct save_made {
-	uint32_t index; /* in desc->fields */
+	uint32_t index;              /* in desc->fields */
 	const struct save_type *sub; /* of its message, if it is one */
 };
 struct save_type {
@@ -113,6 +114,9 @@ struct save_type {
 	 * memory. */
 	bool (*put)(struct save_buf *w, const void *obj);
 	void (*zero)(void *obj); /* all that the table has */
+	/* Sets what is at [p, end) and in the table; all of it was zero. */
+	bool (*get)(struct save_get *g, const uint8_t *p, const uint8_t *end,
+		    void *obj);
 };
 #define SAVE_INDEX_MADE 0x8000u
 
@@ -179,9 +183,10 @@ bool save_next(struct save_in *in);
 /* The record as a message, whose bytes are those of the image; NULL: broken
  * (in->err). */
 void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d);
-/* The same, but only fields made by hand can be seen in the message and those
- * in it, which is faster. NULL as above. */
-void *save_parse_object(struct save_in *in, const struct save_type *t);
+/* The same and save_restore() in one go, which is faster: the message has only
+ * fields made by hand. NULL as above; *obj is as far as it came. */
+void *save_parse_object(struct save_in *in, const struct save_type *t,
+			void *obj);
 /* Sets every S member of *obj that has a table from m, a message of the record
  * or one in it (all zero if m is NULL); false: a value does not fit (in->err).
  * The others are left alone. */

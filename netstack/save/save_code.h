@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the functions that tools/lib/saved.py makes are made of. Each writes a
- * struct's numbers in runs: with room for a whole run, and a cursor that stays
- * in a register; most are zero, and left out.
+ * What the functions that tools/lib/saved.py makes are made of. A struct's
+ * numbers are written in runs: with room for a whole run, and a cursor that
+ * stays in a register; most are zero, and left out. They are read by a case for
+ * each.
  */
 #ifndef NETSTACK_SAVE_SAVE_CODE_H
 #define NETSTACK_SAVE_SAVE_CODE_H
@@ -12,8 +13,13 @@
 
 #define SAVE_NUMBER_BYTES 15 /* a key and a number, at most */
 
-/* Room for `bytes` more. */
-NST_MUST_CHECK bool save_wire_room(struct save_buf *w, size_t bytes);
+/* Room for `bytes` more. False: no memory. */
+NST_MUST_CHECK bool save_wire_grow(struct save_buf *w, size_t bytes);
+NST_MUST_CHECK static inline bool save_wire_room(struct save_buf *w,
+						 size_t bytes)
+{
+	return bytes <= w->cap - w->n || save_wire_grow(w, bytes);
+}
 
 /* One field that is no number, or an array. False: no memory. */
 NST_MUST_CHECK bool save_put_field(struct save_buf *w,
@@ -55,5 +61,169 @@ static inline uint64_t save_of_signed(int64_t v)
 			p = save_put_##code(p, key, v_);                       \
 	} while (0)
 #define SAVE_ZERO(member) memset(&(member), 0, sizeof(member))
+
+/* ---- the other way; hostile input ---- */
+
+#define SAVE_WT_VARINT 0u
+#define SAVE_WT_64 1u
+#define SAVE_WT_LEN 2u
+#define SAVE_WT_32 5u
+
+static inline uint64_t save_zigzag(uint64_t v)
+{
+	return (v << 1) ^ (0 - (v >> 63));
+}
+
+static inline uint64_t save_unzigzag(uint64_t v)
+{
+	return (v >> 1) ^ (0 - (v & 1));
+}
+
+/* A field on the wire. */
+struct save_token {
+	uint32_t key;
+	uint64_t value;      /* of a number */
+	const uint8_t *data; /* of a length-prefixed one */
+	size_t bytes;
+};
+/* Numbers at *p, which moves behind them. False: cut short. */
+NST_MUST_CHECK bool save_varint_long(const uint8_t **p, const uint8_t *end,
+				     uint64_t *out);
+static inline bool save_get_le(const uint8_t **at, const uint8_t *end,
+			       unsigned bytes, uint64_t *out)
+{
+	const uint8_t *p = *at;
+	uint64_t v = 0;
+
+	if ((size_t)(end - p) < bytes)
+		return false;
+	for (unsigned i = 0; i < bytes; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	*at = p + bytes;
+	*out = v;
+	return true;
+}
+
+static inline bool save_varint(const uint8_t **p, const uint8_t *end,
+			       uint64_t *out)
+{
+	const uint8_t *at = *p;
+
+	if (end - at >= 2 && at[0] & 0x80 && !(at[1] & 0x80)) {
+		*out = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+		*p = at + 2;
+		return true;
+	}
+	if (at == end || (*at & 0x80))
+		return save_varint_long(p, end, out);
+	*out = *at;
+	*p = at + 1;
+	return true;
+}
+
+/* The next field. False: it is none. */
+static inline bool save_token(const uint8_t **p, const uint8_t *end,
+			      struct save_token *out)
+{
+	uint64_t v;
+
+	if (!save_varint(p, end, &v) || v > UINT32_MAX || v < 8)
+		return false;
+	out->key = (uint32_t)v;
+	switch (v & 7) {
+	case SAVE_WT_VARINT:
+		return save_varint(p, end, &out->value);
+	case SAVE_WT_64:
+		return save_get_le(p, end, 8, &out->value);
+	case SAVE_WT_32:
+		return save_get_le(p, end, 4, &out->value);
+	case SAVE_WT_LEN:
+		if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
+			return false;
+		out->data = *p;
+		out->bytes = (size_t)v;
+		*p += v;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Where a message goes, whose fields come one after the other. */
+struct save_get {
+	struct save_in *in;
+	const struct save_type *t;
+	void *m; /* gets what is made by hand; NULL: that is skipped */
+	const struct save_field *last; /* that came, and how many of it */
+	uint32_t n;
+};
+
+/* Of a field that is no number: in the table, made by hand, or unknown. False,
+ * and so noted: it is not as it must be. */
+NST_MUST_CHECK bool save_get_field(struct save_get *g,
+				   const struct save_token *k, void *obj);
+/* These note what is wrong, and return false. */
+bool save_get_cut(const struct save_get *g);
+bool save_get_range(const struct save_get *g, const char *name);
+
+#define SAVE_SET(name, type, most)                                             \
+	static inline bool save_set_##name(type *p, uint64_t v)                \
+	{                                                                      \
+		*p = (type)v;                                                  \
+		return v <= (most);                                            \
+	}
+#define SAVE_SET_SIGNED(name, type, least, most)                               \
+	static inline bool save_set_##name(type *p, uint64_t v)                \
+	{                                                                      \
+		*p = (type)v;                                                  \
+		return (int64_t)v >= (least) && (int64_t)v <= (most);          \
+	}
+SAVE_SET(u8, uint8_t, UINT8_MAX)
+SAVE_SET(u16, uint16_t, UINT16_MAX)
+SAVE_SET(u32, uint32_t, UINT32_MAX)
+SAVE_SET(u64, uint64_t, UINT64_MAX)
+SAVE_SET(ull, unsigned long long, UINT64_MAX)
+SAVE_SET_SIGNED(i16, int16_t, INT16_MIN, INT16_MAX)
+SAVE_SET_SIGNED(i32, int32_t, INT32_MIN, INT32_MAX)
+SAVE_SET_SIGNED(i64, int64_t, INT64_MIN, INT64_MAX)
+SAVE_SET_SIGNED(atomic, _Atomic int64_t, INT64_MIN, INT64_MAX)
+
+static inline bool save_set_bool(bool *p, uint64_t v)
+{
+	*p = v != 0;
+	return v <= 1;
+}
+
+static inline bool save_set_seq(struct seq *p, uint64_t v)
+{
+	return save_set_u32(&p->v, v);
+}
+
+#define SAVE_SET_MEMBER(p, v)                                                  \
+	_Generic((p), bool *                                                   \
+		 : save_set_bool, uint8_t *                                    \
+		 : save_set_u8, uint16_t *                                     \
+		 : save_set_u16, uint32_t *                                    \
+		 : save_set_u32, uint64_t *                                    \
+		 : save_set_u64, unsigned long long *                          \
+		 : save_set_ull, int16_t *                                     \
+		 : save_set_i16, int32_t *                                     \
+		 : save_set_i32, int64_t *                                     \
+		 : save_set_i64, _Atomic int64_t *                             \
+		 : save_set_atomic, struct seq *                                  \
+		 : save_set_seq)(p, v)
+
+#define SAVE_FROM_varint(v, i32) (v)
+#define SAVE_FROM_zigzag(v, i32) save_unzigzag(v)
+#define SAVE_FROM_fixed32(v, i32)                                              \
+	((i32) ? (uint64_t)(int64_t)(int32_t)(uint32_t)(v) : (v))
+#define SAVE_FROM_fixed64(v, i32) (v)
+/* `g`, `k` and `o` are there, too. */
+#define SAVE_GET(code, i32, key_, member)                                      \
+	case key_:                                                             \
+		if (!SAVE_SET_MEMBER(&o->member,                               \
+				     SAVE_FROM_##code(k.value, i32)))          \
+			return save_get_range(g, #member);                     \
+		break
 
 #endif

@@ -19,8 +19,8 @@ static uint64_t number_of(ProtobufCType type, const uint8_t *p)
 	case PROTOBUF_C_TYPE_INT32:
 		return (uint64_t)(int64_t) * (const int32_t *)(const void *)p;
 	case PROTOBUF_C_TYPE_SINT32:
-		return save_zigzag(
-		    (uint64_t)(int64_t) * (const int32_t *)(const void *)p);
+		return save_zigzag((uint64_t)(int64_t) *
+				   (const int32_t *)(const void *)p);
 	case PROTOBUF_C_TYPE_SINT64:
 		return save_zigzag(*(const uint64_t *)(const void *)p);
 	default:

@@ -240,22 +240,87 @@ static bool unpack(struct unpack *u, const uint8_t *p, const uint8_t *end)
 	return true;
 }
 
-void *save_unpack(struct save_in *in, const ProtobufCMessageDescriptor *d,
-		  const struct save_type *t, const uint8_t *p,
-		  const uint8_t *end)
+/* Empty, with its bytes. */
+static void *new_message(struct save_in *in,
+			 const ProtobufCMessageDescriptor *d, const uint8_t *p,
+			 const uint8_t *end)
 {
-	struct unpack u = {in, d, t, NULL};
-	struct save_raw *raw;
+	ProtobufCMessage *m = take(in, d->sizeof_message);
+	struct save_raw *raw = m ? take(in, sizeof(*raw)) : NULL;
 
-	u.m = take(in, d->sizeof_message);
-	raw = u.m ? take(in, sizeof(*raw)) : NULL;
 	if (!raw)
 		return NULL;
-	d->message_init((ProtobufCMessage *)(void *)u.m);
+	d->message_init(m);
 	raw->field = (ProtobufCMessageUnknownField){
 	    .data = save_borrow(p, (size_t)(end - p)).data,
 	    .len = (size_t)(end - p)};
 	raw->type = NULL;
-	((ProtobufCMessage *)(void *)u.m)->unknown_fields = &raw->field;
-	return unpack(&u, p, end) ? u.m : NULL;
+	m->unknown_fields = &raw->field;
+	return m;
+}
+
+void *save_unpack(struct save_in *in, const ProtobufCMessageDescriptor *d,
+		  const struct save_type *t, const uint8_t *p,
+		  const uint8_t *end)
+{
+	struct unpack u = {in, d, t, new_message(in, d, p, end)};
+
+	return u.m && unpack(&u, p, end) ? u.m : NULL;
+}
+
+/* ---- a message and a struct in one go ---- */
+
+/* A message for the made part of a member's. No schema repeats such a one. */
+static bool get_mixed(struct save_get *g, const struct save_field *f,
+		      const ProtobufCFieldDescriptor *d,
+		      const struct save_token *k, uint8_t *to)
+{
+	const uint8_t *end = k->data + k->bytes;
+	struct save_get sub = {.in = g->in, .t = f->sub};
+	uint8_t *m = g->m;
+	void **at = (void **)(void *)(m + d->offset);
+
+	if (k->key != f->key)
+		return bad(g->in, d, "is of another type");
+	if (d->label == PROTOBUF_C_LABEL_REPEATED || *at)
+		return bad(g->in, d, "is there twice");
+	sub.m = new_message(g->in, f->sub->desc, k->data, end);
+	*at = sub.m;
+	return sub.m && f->sub->get(&sub, k->data, end, to);
+}
+
+static const ProtobufCFieldDescriptor *made_field(const struct save_type *t,
+						  uint32_t i)
+{
+	return &t->desc->fields[t->made[i].index];
+}
+
+bool save_get_field(struct save_get *g, const struct save_token *k, void *obj)
+{
+	const struct save_type *t = g->t;
+	uint32_t tag = k->key >> 3, i = tag < t->ntags ? t->index[tag] : 0;
+	struct unpack u = {g->in, t->desc, t, g->m};
+
+	if (!i)
+		return save_bad(g->in, t->name, "has a field too many");
+	if (i >= SAVE_INDEX_MADE) {
+		i -= SAVE_INDEX_MADE;
+		return !g->m ||
+		       field_from(&u, made_field(t, i), t->made[i].sub, k);
+	}
+	if (t->fields[i - 1].mixed && g->m)
+		return get_mixed(g, &t->fields[i - 1],
+				 made_field(t, t->fields[i - 1].mixed - 1), k,
+				 (uint8_t *)obj + t->fields[i - 1].at);
+	return save_take(g, &t->fields[i - 1], k, obj);
+}
+
+void *save_get_object(struct save_in *in, const struct save_type *t,
+		      const uint8_t *p, const uint8_t *end, void *obj)
+{
+	struct save_get g = {.in = in, .t = t};
+
+	g.m = new_message(in, t->desc, p, end);
+	t->zero(obj);
+	return g.m && t->get(&g, p, end, obj) ? g.m : NULL;
 }

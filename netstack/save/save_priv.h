@@ -13,26 +13,6 @@
 #define SAVE_ADDR4_BYTES 5
 #define SAVE_ADDR6_BYTES 21
 
-#define SAVE_WT_VARINT 0u
-#define SAVE_WT_64 1u
-#define SAVE_WT_LEN 2u
-#define SAVE_WT_32 5u
-
-union save_value {
-	uint64_t u;
-	int64_t i;
-};
-
-static inline uint64_t save_zigzag(uint64_t v)
-{
-	return (v << 1) ^ (0 - (v >> 63));
-}
-
-static inline uint64_t save_unzigzag(uint64_t v)
-{
-	return (v >> 1) ^ (0 - (v & 1));
-}
-
 /* ---- fields of messages ---- */
 static inline uint32_t save_wire_type(ProtobufCType type)
 {
@@ -98,64 +78,10 @@ NST_MUST_CHECK bool save_wire_bytes(struct save_buf *w, uint32_t key,
  * has none. False: no memory. */
 NST_MUST_CHECK bool save_pack(struct save_buf *w, const void *m);
 
-/* ---- save_token.c ---- */
-/* A field on the wire. */
-struct save_token {
-	uint32_t key;
-	uint64_t value;      /* of a number */
-	const uint8_t *data; /* of a length-prefixed one */
-	size_t bytes;
-};
-/* Numbers at *p, which moves behind them. False: cut short. */
-NST_MUST_CHECK bool save_varint_long(const uint8_t **p, const uint8_t *end,
-				     uint64_t *out);
-NST_MUST_CHECK bool save_get_le(const uint8_t **p, const uint8_t *end,
-				unsigned bytes, uint64_t *out);
-
-static inline bool save_varint(const uint8_t **p, const uint8_t *end,
-			       uint64_t *out)
-{
-	const uint8_t *at = *p;
-
-	if (end - at >= 2 && at[0] & 0x80 && !(at[1] & 0x80)) {
-		*out = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
-		*p = at + 2;
-		return true;
-	}
-	if (at == end || (*at & 0x80))
-		return save_varint_long(p, end, out);
-	*out = *at;
-	*p = at + 1;
-	return true;
-}
-
-/* The next field. False: it is none. */
-static inline bool save_token(const uint8_t **p, const uint8_t *end,
-			      struct save_token *out)
-{
-	uint64_t v;
-
-	if (!save_varint(p, end, &v) || v > UINT32_MAX || v < 8)
-		return false;
-	out->key = (uint32_t)v;
-	switch (v & 7) {
-	case SAVE_WT_VARINT:
-		return save_varint(p, end, &out->value);
-	case SAVE_WT_64:
-		return save_get_le(p, end, 8, &out->value);
-	case SAVE_WT_32:
-		return save_get_le(p, end, 4, &out->value);
-	case SAVE_WT_LEN:
-		if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
-			return false;
-		out->data = *p;
-		out->bytes = (size_t)v;
-		*p += v;
-		return true;
-	default:
-		return false;
-	}
-}
+/* ---- save_unwire.c ---- */
+/* A field of the table that is no number. */
+NST_MUST_CHECK bool save_take(struct save_get *g, const struct save_field *f,
+			      const struct save_token *k, void *obj);
 
 /* ---- save_parse.c ---- */
 /*
@@ -165,5 +91,8 @@ static inline bool save_token(const uint8_t **p, const uint8_t *end,
 void *save_unpack(struct save_in *in, const ProtobufCMessageDescriptor *d,
 		  const struct save_type *t, const uint8_t *p,
 		  const uint8_t *end);
+/* The message of what is made by hand; the rest to *obj. NULL as above. */
+void *save_get_object(struct save_in *in, const struct save_type *t,
+		      const uint8_t *p, const uint8_t *end, void *obj);
 
 #endif

@@ -82,8 +82,9 @@ static void mixed(struct save_out *o, const struct save_field *f,
 		  const void *obj, uint8_t *m, bool *any)
 {
 	const uint8_t *p = (const uint8_t *)obj + f->at;
-	const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(
-	    ((ProtobufCMessage *)(void *)m)->descriptor, f->key >> 3);
+	const ProtobufCFieldDescriptor *d =
+	    protobuf_c_message_descriptor_get_field(
+		((ProtobufCMessage *)(void *)m)->descriptor, f->key >> 3);
 	size_t n = 0;
 	void **v;
 
@@ -269,20 +270,21 @@ bool save_next(struct save_in *in)
 	return true;
 }
 
-static void *parse(struct save_in *in, const ProtobufCMessageDescriptor *d,
-		   const struct save_type *t)
+static void bound(struct save_in *in)
 {
 	in->arena.limit =
 	    PARSE_LEAST + in->arena.bytes + (size_t)in->bytes * PARSE_FACTOR;
-	return save_unpack(in, d, t, in->data, in->data + in->bytes);
 }
 
 void *save_parse(struct save_in *in, const ProtobufCMessageDescriptor *d)
 {
-	return parse(in, d, NULL);
+	bound(in);
+	return save_unpack(in, d, NULL, in->data, in->data + in->bytes);
 }
 
-void *save_parse_object(struct save_in *in, const struct save_type *t)
+void *save_parse_object(struct save_in *in, const struct save_type *t,
+			void *obj)
 {
-	return parse(in, t->desc, t);
+	bound(in);
+	return save_get_object(in, t, in->data, in->data + in->bytes, obj);
 }

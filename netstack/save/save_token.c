@@ -17,18 +17,3 @@ bool save_varint_long(const uint8_t **at, const uint8_t *end, uint64_t *out)
 	}
 	return false;
 }
-
-bool save_get_le(const uint8_t **at, const uint8_t *end, unsigned bytes,
-		 uint64_t *out)
-{
-	const uint8_t *p = *at;
-	uint64_t v = 0;
-
-	if ((size_t)(end - p) < bytes)
-		return false;
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	*at = p + bytes;
-	*out = v;
-	return true;
-}

@@ -9,13 +9,11 @@
 
 #define WIRE_LEAST 4096
 
-bool save_wire_room(struct save_buf *w, size_t bytes)
+bool save_wire_grow(struct save_buf *w, size_t bytes)
 {
 	size_t cap = w->cap;
 	uint8_t *p;
 
-	if (bytes <= cap - w->n)
-		return true;
 	if (bytes > SIZE_MAX / 4 - w->n)
 		return false;
 	cap = cap ? cap : WIRE_LEAST;
@@ -144,7 +142,7 @@ static bool put_addr(struct save_buf *w, const struct save_field *f,
 	if (!a->family)
 		return true;
 	return save_wire_bytes(w, f->key, b,
-			 a->family == 4 ? SAVE_ADDR4_BYTES : sizeof(b));
+			       a->family == 4 ? SAVE_ADDR4_BYTES : sizeof(b));
 }
 
 static bool put_string(struct save_buf *w, const struct save_field *f,

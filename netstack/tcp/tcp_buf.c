@@ -119,8 +119,8 @@ static void snd_release(struct nst_tcp *tp)
 
 bool tcp_rcv_room(struct nst_tcp *tp, uint32_t need)
 {
-	uint32_t size = u32_max(u32_max(pow2_above(need), TCP_RING_MIN),
-				tp->rcv_was);
+	uint32_t size =
+	    u32_max(u32_max(pow2_above(need), TCP_RING_MIN), tp->rcv_was);
 	uint32_t ahead = (uint32_t)seq_diff(tcp_ooo_end(tp), tp->rcv_nxt);
 	uint8_t *old = tp->rcv.mem;
 	uint32_t old_size = tp->rcv.size;

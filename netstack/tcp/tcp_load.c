@@ -264,15 +264,14 @@ static struct nst_tcp *new_endpoint(struct load *l)
 
 static bool load_endpoint(struct load *l)
 {
-	Cordon__NstTcp *m = save_parse_object(&l->in, &save_nst_tcp);
-	struct nst_tcp *tp = m ? new_endpoint(l) : NULL;
-	bool ok;
+	struct nst_tcp *tp = new_endpoint(l);
+	Cordon__NstTcp *m;
 
 	if (!tp)
 		return false;
-	ok = save_restore(&l->in, &save_nst_tcp, m, tp);
+	m = save_parse_object(&l->in, &save_nst_tcp, tp);
 	l->st->tcp->norphans += tp->orphan;
-	if (!ok || !load_cc(l, m, tp) || !load_fo_keys_of(l, m, tp) ||
+	if (!m || !load_cc(l, m, tp) || !load_fo_keys_of(l, m, tp) ||
 	    !load_saved_syn(l, m, tp))
 		return false;
 	if (!load_path(l, m, tp))

@@ -9,10 +9,12 @@
  */
 #include "sentry/core/sandbox.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "sentry/core/env_plain.h"
 
@@ -21,6 +23,8 @@
 #define KEEP_BYTES (8 << 20)
 #define TOP_PAD_BYTES (256 << 10)
 #define MMAP_BYTES (1 << 20)
+#define MMAPS 65536 /* as glibc has it */
+#define HUGE_BYTES ((size_t)2 << 20)
 
 #define POISON 0xdb
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
@@ -76,6 +80,36 @@ static void keep_memory(void)
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	mallopt(M_TOP_PAD, TOP_PAD_BYTES);
 	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+}
+
+/*
+ * The heap grows by all of it at once, in huge pages where there are any, and
+ * keeps it: what is freed at its end joins the rest of the heap. The program
+ * does not wait for a page of 4 KiB each time.
+ */
+void sandbox_env_expect(size_t bytes)
+{
+	uintptr_t from, to;
+	void *p;
+
+	if (bytes < 2 * HUGE_BYTES)
+		return;
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_MMAP_MAX, 0);
+	p = malloc(bytes);
+	if (!p)
+		return;
+	from = ((uintptr_t)p + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1);
+	to = ((uintptr_t)p + bytes) & ~(uintptr_t)(HUGE_BYTES - 1);
+	if (from < to)
+		(void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+	free(p);
+}
+
+void sandbox_env_expected(void)
+{
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	mallopt(M_MMAP_MAX, MMAPS);
 }
 
 void sandbox_env_init(struct sandbox *sb)

@@ -119,5 +119,9 @@ void owner_forget(struct sandbox *sb, struct ep_owner *o);
 
 /* env of both netstacks: malloc, libsodium; event = owner_mark. */
 void sandbox_env_init(struct sandbox *sb);
+/* About so many bytes will be allocated soon, in small pieces, all the while
+ * under the stack lock: makes ready for it, until sandbox_env_expected(). */
+void sandbox_env_expect(size_t bytes);
+void sandbox_env_expected(void);
 
 #endif

@@ -37,6 +37,9 @@
 
 enum { GUEST, GATEWAY, SIDES };
 
+/* Of memory, about, with little queued. */
+#define ENDPOINT_BYTES 6144
+
 struct job {
 	struct sandbox *sb;
 	struct nst_stack *old[SIDES], *new[SIDES];
@@ -152,8 +155,8 @@ static int know_socks(struct job *j)
 			refuse(j, "a socket has no endpoint");
 			return -EINVAL;
 		}
-		j->moved[j->nmoved++] = (struct moved){s, nst_sock_tcp(now),
-						       nst_sock_dgram(now)};
+		j->moved[j->nmoved++] =
+		    (struct moved){s, nst_sock_tcp(now), nst_sock_dgram(now)};
 	}
 	return 0;
 }
@@ -162,13 +165,15 @@ static int move_stacks(struct job *j)
 {
 	int err = 0;
 
-	for (int i = 0; i < SIDES && !err; i++) {
-		if (!j->old[i])
-			continue;
-		err = points_of(&j->points[i], j->old[i]);
-		if (!err)
+	for (int i = 0; i < SIDES && !err; i++)
+		if (j->old[i])
+			err = points_of(&j->points[i], j->old[i]);
+	sandbox_env_expect((j->points[GUEST].n + j->points[GATEWAY].n) *
+			   ENDPOINT_BYTES);
+	for (int i = 0; i < SIDES && !err; i++)
+		if (j->old[i])
 			err = move_stack(j, i);
-	}
+	sandbox_env_expected();
 	return err ? err : know_socks(j);
 }
 

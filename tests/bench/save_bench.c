@@ -5,8 +5,8 @@
  * that were not read and bytes that were not acknowledged. Prints for each N
  * the CPU time of saving, of loading with all timers armed, of freeing the old
  * stack, of all three a record at a time (in place), the best of some rounds;
- * and the image's bytes per connection, as "key=value" lines; times per connection
- * say whether it is linear.
+ * and the image's bytes per connection, as "key=value" lines; times per
+ * connection say whether it is linear.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -314,6 +314,25 @@ def putter(tag, rows, every):
             + "	return true;\n}\n")
 
 
+def getter(tag, rows):
+    """The function that sets members from the wire: a case for each number."""
+    cases = "".join(f"		SAVE_GET({code_of(f).lower()}, "
+                    f"{'true' if wire_of(f) == 'I32' else 'false'}, "
+                    f"{key_of(f)}, {f.name});\n"
+                    for f in rows if is_number(f))
+    return (f"static bool save_get_{tag}(struct save_get *g, const uint8_t *p,\n"
+            f"	const uint8_t *end, void *obj)\n{{\n"
+            f"	struct {tag} *o = obj;\n	struct save_token k;\n\n"
+            f"	(void)o;\n	while (p < end) {{\n"
+            f"		if (!save_token(&p, end, &k))\n"
+            f"			return save_get_cut(g);\n"
+            f"		switch (k.key) {{\n{cases}"
+            f"		default:\n"
+            f"			if (!save_get_field(g, &k, obj))\n"
+            f"				return false;\n"
+            f"		}}\n	}}\n	return true;\n}}\n")
+
+
 def zeroer(tag, rows, members):
     out, loop = "", False
     for f in rows:
@@ -351,9 +370,10 @@ def table(message, fields, structs, every):
             row(f"struct {tag}", f, by_name[f.name],
                 by_hand.index(f) + 1 if f in by_hand else 0, structs)
             for f in rows) + "};\n"
-        c += putter(tag, rows, every) + zeroer(tag, rows, by_name)
+        c += putter(tag, rows, every) + getter(tag, rows)
+        c += zeroer(tag, rows, by_name)
         rest += (f"	.fields = {tag}_fields,\n	.nfields = {len(rows)},\n"
-                 f"	.put = save_put_{tag},\n	.zero = save_zero_{tag},\n")
+                 f"	.put = save_put_{tag},\n	.get = save_get_{tag},\n	.zero = save_zero_{tag},\n")
     if by_hand:
         c += f"static const struct save_made {tag}_made[] = {{\n" + "".join(
             f"	{{{fields.index(f)}, "
