@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Images of TCP: broken ones, without memory, after an outage, for a clone. A
- * broken image may load or not; it must not crash, hang or leak, and what it
+ * Images of TCP: broken ones, without memory, a record at a time, for a clone.
+ * A broken image may load or not; it must not crash, hang or leak, and what it
  * makes must run.
  */
 #include "tests/unit/netstack_tcp/harness.h"
@@ -254,90 +254,126 @@ Test(save_image, without_memory_nothing_is_left)
 	nst_stack_free(st);
 }
 
-/* ---- outage ---- */
+/* ---- records loaded as they are saved ---- */
 
-static void after_outage(nst_time outage, bool timestamps)
+static bool keep_nic(void *ctx, struct nst_nic_config *cfg)
 {
-	struct reborn r = {.outage = outage};
+	(void)ctx;
+	cfg->ops = &sink;
+	return true;
+}
 
-	w_connect(&w, timestamps ? O_ALL : O_SACK);
-	w.tp->min_rtt = w.tp->srtt = 0; /* the handshake took no time */
-	for (uint32_t i = 1; i < 5; i++) {
-		w_write(&w, 5000);
-		w_after(&w, 40 * NST_MS);
-		w_drain(&w);
-		w_in(&w, A, 1, 1 + i * 5000, 0, 65535);
+static bool put(void *ctx, const void *p, size_t bytes)
+{
+	return nst_load_put(ctx, p, bytes);
+}
+
+static enum nst_err move(struct nst_stack **st, enum nst_err *saved)
+{
+	const struct nst_load load = {.env = &w.te.env, .nic = keep_nic};
+	struct nst_save_sink to = {.put = put};
+	struct nst_loading *g;
+
+	*st = NULL;
+	if (nst_load_begin(&load, &g, why))
+		return NST_E_NOMEM;
+	to.ctx = g;
+	*saved = nst_stack_save(w.st, &to);
+	return nst_load_end(g, st);
+}
+
+Test(save_image, moved_a_record_at_a_time)
+{
+	struct reborn_image again = {0};
+	struct nst_stack *st, *same;
+	enum nst_err saved;
+
+	few_bytes();
+	cr_assert_eq(move(&st, &saved), NST_OK, "%s", why);
+	cr_assert_eq(saved, NST_OK);
+	cr_assert_eq(try(image.p, image.bytes, &same), NST_OK);
+	reborn_image_free(&image);
+	reborn_save(st, &again);
+	reborn_save(same, &image);
+	cr_assert_eq(again.bytes, image.bytes);
+	cr_assert_eq(memcmp(again.p, image.p, image.bytes), 0);
+	reborn_image_free(&again);
+	nst_stack_free(same);
+	live(st);
+}
+
+Test(save_image, moving_without_memory_leaves_nothing)
+{
+	struct nst_stack *st = NULL;
+	enum nst_err e, saved;
+	size_t blocks;
+
+	one_of_each();
+	blocks = w.te.live_blocks;
+	for (uint64_t n = 0; !st; n++) {
+		saved = NST_OK;
+		testenv_fail_nth(&w.te, n);
+		e = move(&st, &saved);
+		testenv_fail_never(&w.te);
+		cr_assert(st || saved == NST_E_NOMEM || e == NST_E_NOMEM);
+		if (!st)
+			cr_assert_eq(w.te.live_blocks, blocks, "%lu", n);
+		cr_assert_lt(n, 100000);
 	}
-	w.tp->cwnd = 40;
-	w_write(&w, 5000);
-	w_drain(&w);
-	w_reborn_with(&w, &r);
-	NONE(&w);
-	nst_stack_resumed(w.st, w.now);
+	cr_assert(nst_stack_check(w.st)); /* only read */
+	nst_stack_free(st);
 }
 
-Test(save_image, no_sample_spans_an_outage)
+static size_t record_bytes(const uint8_t *p)
 {
-	for (int ts = 0; ts < 2; ts++) {
-		nst_time srtt, min_rtt;
-		uint32_t delivered;
+	return 8 + (p[4] | (size_t)p[5] << 8 | (size_t)p[6] << 16);
+}
 
-		after_outage(10 * NST_SEC, ts);
-		EXPECT(&w, A, 25001, 1, 0); /* we are back */
-		NONE(&w);
-		srtt = w.tp->srtt;
-		min_rtt = w.tp->min_rtt;
-		delivered = w.tp->rate.delivered;
-		cr_assert_eq(min_rtt, 40 * NST_MS);
-		w_after(&w, NST_MS); /* the answer to what left long ago */
-		w_in(&w, A, 1, 25001, 0, 65535);
-		cr_assert_eq(w.tp->srtt, srtt);
-		cr_assert_eq(w.tp->min_rtt, min_rtt);
-		cr_assert_eq(w.tp->rack.rtt, 40 * NST_MS);
-		cr_assert_eq(w.tp->rate.delivered, delivered);
-		/* What leaves now is a sample again. */
-		w_write(&w, 5000);
-		w_drain(&w);
-		w_after(&w, 20 * NST_MS);
-		w_in(&w, A, 1, 30001, 0, 65535);
-		cr_assert_eq(w.tp->min_rtt, 20 * NST_MS);
-		nst_tcp_abort(w.tp, w.now);
-		w.tp = NULL;
-		w_drain(&w);
+Test(save_image, records_end_early_or_go_on)
+{
+	const struct nst_load load = {.env = &w.te.env, .nic = keep_nic};
+	struct nst_loading *g;
+	struct nst_stack *st;
+	size_t blocks, at = 0, n = 0;
+
+	few_bytes();
+	blocks = w.te.live_blocks;
+	for (size_t end = 0; end < image.bytes;
+	     end += record_bytes(image.p + end)) {
+		cr_assert_eq(nst_load_begin(&load, &g, why), NST_OK);
+		cr_assert(nst_load_put(g, image.p, end));
+		cr_assert_eq(nst_load_end(g, &st), NST_E_INVAL);
+		cr_assert_null(st);
+		cr_assert_eq(w.te.live_blocks, blocks);
 	}
+	cr_assert_eq(nst_load_begin(&load, &g, why), NST_OK);
+	for (; at < image.bytes; at += n) {
+		n = record_bytes(image.p + at);
+		cr_assert(nst_load_put(g, image.p + at, n));
+	}
+	cr_assert_not(nst_load_put(g, image.p + at - n, n)); /* END again */
+	cr_assert_eq(nst_load_end(g, &st), NST_E_INVAL);
+	cr_assert_eq(w.te.live_blocks, blocks);
 }
 
-Test(save_image, windows_are_validated_after_a_long_outage)
-{
-	uint32_t cwnd;
+/* ---- what is queued takes what it needs, and has the room it had ---- */
 
-	after_outage(NST_MS, true);
-	cwnd = w.tp->cwnd;
-	cr_assert_eq(cwnd, 40);
-	nst_tcp_abort(w.tp, w.now);
-	w.tp = NULL;
-	w_drain(&w);
-	after_outage(100 * NST_SEC, true);
-	cr_assert_eq(w.tp->cwnd, TCP_INIT_CWND);
-	cr_assert_geq(w.tp->ssthresh, cwnd * 3 / 4);
-	w_drain(&w);
-}
-
-/* The clock stood still: timers do not know of it. */
-Test(save_image, timers_are_where_they_were)
+Test(save_image, rings_are_small_until_they_are_used)
 {
-	nst_time at;
-	int kind;
-	nst_time t;
-	struct reborn r = {.outage = 1000 * NST_SEC};
+	struct nst_iov iov[2];
+	struct reborn r = {0};
+	size_t room, niov, bytes;
 
 	w_connect(&w, O_ALL);
-	w_write(&w, 100);
-	nst_tcp_timer(w.tp, &kind, &at);
-	w_reborn_with(&w, &r);
-	nst_tcp_timer(w.tp, &kind, &t);
-	cr_assert_eq(t, at);
+	w_write(&w, 300);
 	w_drain(&w);
+	w_in(&w, P | A, 1, 1, 200, 65535);
+	room = nst_tcp_snd_space(w.tp, iov, &niov);
+	bytes = w.te.live_bytes;
+	w_reborn_with(&w, &r);
+	cr_assert_lt(w.te.live_bytes + 100000, bytes);
+	cr_assert_eq(nst_tcp_snd_space(w.tp, iov, &niov), room);
+	cr_assert_eq(w_read(&w, 1000), 200);
 }
 
 static bool never(void *ctx, const void *data, size_t bytes)
