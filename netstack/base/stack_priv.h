@@ -22,8 +22,9 @@ struct nst_stack {
 	struct wheel *wheel;       /* R */
 	struct demux *demux;       /* R */
 	struct ports *ports;       /* R from records of its own */
-	/* R Endpoints, the newest first: TCP's, and all others. */
-	struct nst_sock *tcps, *dgrams;
+	/* Endpoints, the newest first. */
+	struct nst_sock *tcps;      /* R */
+	struct nst_sock *dgrams;    /* R all others */
 	size_t nsocks;              /* R of both */
 	uint64_t last_id;           /* S given to a socket or waiting SYN */
 	struct sock_cursor *cursor; /* R sock.c: where nst_sock_at was */

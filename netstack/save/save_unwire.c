@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Protobuf's wire format straight into members of a struct, by table, for what
  * is no number (those are set by functions that saved.py makes). Hostile input.
  */

@@ -55,8 +55,8 @@ struct nst_tcp {
 	/* Buffers. */
 	struct ring snd;    /* R from snd_size, snd_head, snd_data */
 	struct ring rcv;    /* R from rcv_size, rcv_head, rcv_data, ooo_data */
-	/* R Of a loaded ring that was larger: it is again, when it needs room. */
-	uint32_t snd_was, rcv_was;
+	uint32_t snd_was;   /* R of a loaded ring: its size, once it needs it */
+	uint32_t rcv_was;   /* R */
 	uint32_t snd_limit; /* S */
 	bool snd_blocked;   /* S owner waits for space */
 	bool more;          /* S last commit said MSG_MORE */
