@@ -47,29 +47,68 @@ static bool pack_message(struct save_buf *w, uint32_t key, const void *m)
 	return from && save_pack(w, m) && save_wire_close(w, from);
 }
 
+static size_t text_bytes(const char *s)
+{
+	size_t n = 0;
+
+	while (s && s[n])
+		n++;
+	return n;
+}
+
+static bool append(struct save_buf *w, const void *p, size_t n)
+{
+	if (!save_wire_room(w, n))
+		return false;
+	if (n)
+		memcpy(w->p + w->n, p, n);
+	w->n += n;
+	return true;
+}
+
+/* Messages, bytes or texts: each has its key. */
+static bool pack_each(struct save_buf *w, const ProtobufCFieldDescriptor *d,
+		      const uint8_t *p, size_t n)
+{
+	uint32_t key = d->id << 3 | SAVE_WT_LEN;
+	bool ok = true;
+
+	for (; ok && n; n--, p += save_element_bytes(d->type)) {
+		const void *at = p, *pointer = *(void *const *)at;
+		const ProtobufCBinaryData *b = at;
+		size_t from;
+
+		if (d->type == PROTOBUF_C_TYPE_MESSAGE) {
+			ok = pack_message(w, key, pointer);
+			continue;
+		}
+		from = save_wire_open(w, key); /* also what is empty */
+		ok = from &&
+		     (d->type == PROTOBUF_C_TYPE_BYTES
+			  ? append(w, b->data, b->len)
+			  : append(w, pointer, text_bytes(pointer))) &&
+		     save_wire_close(w, from);
+	}
+	return ok;
+}
+
 static bool pack_array(struct save_buf *w, const ProtobufCFieldDescriptor *d,
 		       const uint8_t *m)
 {
 	size_t n = *(const size_t *)(const void *)(m + d->quantifier_offset);
-	const void *at = n ? *(void *const *)(const void *)(m + d->offset) : 0;
-	uint32_t key = d->id << 3 | SAVE_WT_LEN, wt = save_wire_type(d->type);
-	const uint8_t *p = at;
+	uint32_t wt = save_wire_type(d->type);
+	const uint8_t *p;
 	size_t from;
 
 	if (!n)
 		return true;
-	if (d->type == PROTOBUF_C_TYPE_MESSAGE) {
-		for (size_t i = 0; i < n; i++)
-			if (!pack_message(w, key, ((void *const *)at)[i]))
-				return false;
-		return true;
-	}
+	p = *(uint8_t *const *)(const void *)(m + d->offset);
 	if (wt == SAVE_WT_LEN)
-		return false; /* never: no schema repeats strings or bytes */
-	from = save_wire_open(w, key);
+		return pack_each(w, d, p, n);
+	from = save_wire_open(w, d->id << 3 | SAVE_WT_LEN);
 	if (!from || !save_wire_room(w, n * 10))
 		return false;
-	for (; n; n--, p += save_number_bytes(d->type))
+	for (; n; n--, p += save_element_bytes(d->type))
 		put_number(w, wt, number_of(d->type, p));
 	return save_wire_close(w, from);
 }
@@ -81,9 +120,7 @@ static bool pack_field(struct save_buf *w, const ProtobufCFieldDescriptor *d,
 	uint32_t wt = save_wire_type(d->type), key = d->id << 3 | wt;
 	const ProtobufCBinaryData *b = at;
 	const void *const *pointer = at;
-	const char *s = at;
 	uint64_t v;
-	size_t n = 0;
 
 	switch (d->type) {
 	case PROTOBUF_C_TYPE_MESSAGE:
@@ -91,9 +128,7 @@ static bool pack_field(struct save_buf *w, const ProtobufCFieldDescriptor *d,
 	case PROTOBUF_C_TYPE_BYTES:
 		return save_wire_bytes(w, key, b->data, b->len);
 	case PROTOBUF_C_TYPE_STRING:
-		for (s = *pointer; s && s[n]; n++)
-			;
-		return save_wire_bytes(w, key, s, n);
+		return save_wire_bytes(w, key, *pointer, text_bytes(*pointer));
 	default:
 		break;
 	}
@@ -126,11 +161,8 @@ bool save_pack(struct save_buf *w, const void *m)
 				return false;
 		return true;
 	}
-	if (!save_wire_room(w, raw->field.len))
+	if (!append(w, raw->field.data, raw->field.len))
 		return false;
-	if (raw->field.len)
-		memcpy(w->p + w->n, raw->field.data, raw->field.len);
-	w->n += raw->field.len;
 	for (uint32_t i = 0; i < raw->type->nmade; i++)
 		if (!pack_any(w, &d->fields[raw->type->made[i].index], m))
 			return false;

@@ -80,16 +80,15 @@ static uint8_t *extend(struct save_in *in, void **at, size_t n, size_t more,
 	return p + n * each;
 }
 
-/* Messages come one by one: the array doubles. */
-static bool append_message(struct save_in *in, void **at, size_t *n, void *m)
+/* One more, of those that come one by one: the array doubles. */
+static void *append(struct save_in *in, void **at, size_t *n, size_t each)
 {
 	size_t room = *n ? *n : 4;
 
 	if ((!*n || (*n >= 4 && !(*n & (*n - 1)))) &&
-	    !extend(in, at, *n, room, sizeof(void *)))
-		return false;
-	((void **)*at)[(*n)++] = m;
-	return true;
+	    !extend(in, at, *n, room, each))
+		return NULL;
+	return (uint8_t *)*at + (*n)++ * each;
 }
 
 /* Fewer bytes than elements there are none. */
@@ -112,7 +111,7 @@ static bool append_numbers(struct save_in *in,
 {
 	const uint8_t *p = k->data, *end = p + k->bytes;
 	uint32_t wt = save_wire_type(d->type);
-	size_t each = save_number_bytes(d->type), more = count_of(k, wt);
+	size_t each = save_element_bytes(d->type), more = count_of(k, wt);
 	uint8_t *to;
 	uint64_t v;
 
@@ -160,28 +159,32 @@ static bool message_from(struct unpack *u, const ProtobufCFieldDescriptor *d,
 	if (!sub)
 		return false;
 	if (d->label == PROTOBUF_C_LABEL_REPEATED)
-		return append_message(
-		    u->in, at, (size_t *)(void *)(u->m + d->quantifier_offset),
-		    sub);
-	*at = sub;
-	return true;
+		at = append(u->in, at,
+			    (size_t *)(void *)(u->m + d->quantifier_offset),
+			    sizeof(void *));
+	if (at)
+		*at = sub;
+	return at != NULL;
 }
 
 static bool field_from(struct unpack *u, const ProtobufCFieldDescriptor *d,
 		       const struct save_type *t, const struct save_token *k)
 {
 	bool repeated = d->label == PROTOBUF_C_LABEL_REPEATED;
-	uint32_t wt = repeated ? SAVE_WT_LEN : save_wire_type(d->type);
+	uint32_t wt = save_wire_type(d->type);
+	size_t *n = (size_t *)(void *)(u->m + d->quantifier_offset);
 	void *at = u->m + d->offset;
 
-	if ((k->key & 7) != wt)
+	if ((k->key & 7) != (repeated ? SAVE_WT_LEN : wt))
 		return bad(u->in, d, "is of another type");
 	if (d->type == PROTOBUF_C_TYPE_MESSAGE)
 		return message_from(u, d, t, k);
+	if (repeated && wt != SAVE_WT_LEN)
+		return append_numbers(u->in, d, k, at, n);
 	if (repeated)
-		return append_numbers(
-		    u->in, d, k, at,
-		    (size_t *)(void *)(u->m + d->quantifier_offset));
+		at = append(u->in, at, n, save_element_bytes(d->type));
+	if (!at)
+		return false;
 	if (d->type == PROTOBUF_C_TYPE_STRING)
 		return text_from(u->in, d, k, at);
 	if (d->type == PROTOBUF_C_TYPE_BYTES)

@@ -32,8 +32,8 @@ static inline uint32_t save_wire_type(ProtobufCType type)
 	}
 }
 
-/* Of a number in a message. */
-static inline size_t save_number_bytes(ProtobufCType type)
+/* Of an element in a message. */
+static inline size_t save_element_bytes(ProtobufCType type)
 {
 	switch (type) {
 	case PROTOBUF_C_TYPE_BOOL:
@@ -44,6 +44,8 @@ static inline size_t save_number_bytes(ProtobufCType type)
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_SINT32:
 		return 4;
+	case PROTOBUF_C_TYPE_BYTES:
+		return sizeof(ProtobufCBinaryData);
 	default:
 		return 8;
 	}
