@@ -196,12 +196,17 @@ size_t demux_count(const struct demux *d)
 	return d->count;
 }
 
+/* Nodes are anywhere in memory: asked for before they are needed. */
+#define AHEAD 8
+
 static void each_in(const struct table *t,
 		    void (*fn)(struct demux_node *n, void *arg), void *arg)
 {
 	for (size_t i = 0; t->bucket && i < t->n; i++) {
 		struct demux_node *n = t->bucket[i], *next;
 
+		if (i + AHEAD < t->n)
+			__builtin_prefetch(t->bucket[i + AHEAD]);
 		for (; n; n = next) {
 			next = n->next;
 			fn(n, arg);

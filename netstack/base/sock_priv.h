@@ -92,6 +92,13 @@ bool sock_may_spoof(const struct nst_sock *s);
 /* Is s a TCP listener? */
 bool sock_is_listening(const struct nst_sock *s);
 /* Does an IPv6 socket with this local address take this family? */
+/* For checks: is it in the stack's list, where `at` points to it? */
+static inline bool sock_in_list(const struct nst_sock *s,
+				const struct nst_stack *st,
+				struct nst_sock *const *at)
+{
+	return s->pprev == at && s->st == st;
+}
 bool sock_takes_family(const struct nst_sock *s, uint8_t family);
 /* Options that all kinds share; NOPROTOOPT: ask the kind's own. */
 enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v);

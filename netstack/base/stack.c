@@ -169,28 +169,12 @@ void nst_set_forwarder(struct nst_stack *st, const struct nst_forwarder *fwd)
 	st->fwd = fwd ? *fwd : (struct nst_forwarder){0};
 }
 
-static bool list_ok(const struct nst_stack *st, struct nst_sock *const *at,
-		    bool tcp, size_t *n)
-{
-	for (; *at; at = &(*at)->next, ++*n)
-		if ((*at)->pprev != at || (*at)->st != st ||
-		    ((*at)->kind == SOCK_K_TCP) != tcp)
-			return false;
-	return true;
-}
-
-static bool socks_ok(const struct nst_stack *st)
+bool nst_stack_check(const struct nst_stack *st)
 {
 	size_t n = 0;
 
-	return list_ok(st, &st->tcps, true, &n) &&
-	       list_ok(st, &st->dgrams, false, &n) && n == st->nsocks;
-}
-
-bool nst_stack_check(const struct nst_stack *st)
-{
-	return st->depth == 0 && socks_ok(st) && wheel_check(st->wheel) &&
+	return st->depth == 0 && wheel_check(st->wheel) &&
 	       demux_check(st->demux) && ports_check(st->ports) &&
-	       ip_layer_check(st) && tcp_layer_check(st) &&
-	       dgram_layer_check(st);
+	       ip_layer_check(st) && tcp_layer_check(st, &n) &&
+	       dgram_layer_check(st, &n) && n == st->nsocks;
 }

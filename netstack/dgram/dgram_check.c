@@ -76,13 +76,17 @@ static bool raw_list_ok(const struct dgram_layer *l, size_t want)
 	return n == want;
 }
 
-bool dgram_layer_check(const struct nst_stack *st)
+bool dgram_layer_check(const struct nst_stack *st, size_t *n)
 {
+	struct nst_sock *const *at = &st->dgrams;
 	size_t raw = 0;
 
-	for (const struct nst_sock *s = st->dgrams; s; s = s->next) {
+	for (; *at; at = &(*at)->next, ++*n) {
+		const struct nst_sock *s = *at;
+
 		raw += s->kind == SOCK_K_RAW;
-		if (!dgram_check((const struct nst_dgram *)s))
+		if (s->kind == SOCK_K_TCP || !sock_in_list(s, st, at) ||
+		    !dgram_check((const struct nst_dgram *)s))
 			return false;
 	}
 	return raw_list_ok(st->dgram, raw);

@@ -160,8 +160,9 @@ void dgram_layer_free(struct nst_stack *st);
 /* Consistency (tests): of neighbours, reassembly, routes; of every TCP, of
  * every datagram endpoint. */
 bool ip_layer_check(const struct nst_stack *st);
-bool tcp_layer_check(const struct nst_stack *st);
-bool dgram_layer_check(const struct nst_stack *st);
+/* These count their endpoints into *n. */
+bool tcp_layer_check(const struct nst_stack *st, size_t *n);
+bool dgram_layer_check(const struct nst_stack *st, size_t *n);
 /* A loopback packet is delivered (stack_leave calls this): IP header first. */
 void ip_in_loop(struct nst_stack *st, struct nst_pkt *pkt);
 

@@ -26,7 +26,7 @@ struct load {
 	size_t nids, cap;
 	uint64_t last_id; /* of the stack: making objects gives no new ids */
 	bool ended;
-	struct nst_sock *oldest; /* of TCP, when linked */
+	struct nst_sock *oldest; /* of TCP */
 };
 
 /* Notes that `obj` is what others call `id`. False: no memory, or the id is 0

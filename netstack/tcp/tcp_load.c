@@ -255,10 +255,13 @@ static struct nst_tcp *new_endpoint(struct load *l)
 	uint64_t last = l->st->last_id;
 	struct nst_tcp *tp = tcp_alloc(l->st, 4, NULL);
 
-	if (tp)
-		l->st->last_id = last; /* its own is in the image */
-	else
+	if (!tp) {
 		save_fail(&l->in, NST_E_NOMEM, "no memory");
+		return NULL;
+	}
+	l->st->last_id = last; /* its own is in the image */
+	if (!l->oldest)
+		l->oldest = &tp->sk;
 	return tp;
 }
 
@@ -323,15 +326,6 @@ bool tcp_link(struct load *l)
 		t->resumed_at = l->st->now;
 		t->outage = l->how->outage;
 	}
-	for (struct nst_sock *s = l->st->tcps; s; s = s->next) {
-		struct nst_tcp *tp = tcp_of(s);
-
-		l->oldest = s;
-		/* Without a way now, the next time-out looks again. */
-		if (tp->path_ok &&
-		    !tcp_in_states(tp, TCPF(CLOSE) | TCPF(LISTEN)))
-			link_path(tp);
-	}
 	return true;
 }
 
@@ -347,6 +341,12 @@ static struct nst_sock *before(const struct nst_stack *st, struct nst_sock *s)
 void tcp_arm(struct load *l)
 {
 	for (struct nst_sock *s = l->oldest; s; s = before(l->st, s)) {
+		struct nst_tcp *tp = tcp_of(s);
+
+		/* Without a way now, the next time-out looks again. */
+		if (tp->path_ok &&
+		    !tcp_in_states(tp, TCPF(CLOSE) | TCPF(LISTEN)))
+			link_path(tp);
 		tcp_timers_init(tcp_of(s)); /* the id is known by now */
 		tcp_timers_update(tcp_of(s));
 		tcp_arm_reqs(tcp_of(s));

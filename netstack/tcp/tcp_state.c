@@ -182,10 +182,13 @@ bool tcp_check(const struct nst_tcp *tp)
 	       check_ooo(tp) && check_clock(tp);
 }
 
-bool tcp_layer_check(const struct nst_stack *st)
+bool tcp_layer_check(const struct nst_stack *st, size_t *n)
 {
-	for (const struct nst_sock *s = st->tcps; s; s = s->next)
-		if (!tcp_check(tcp_ofc(s)))
+	struct nst_sock *const *at = &st->tcps;
+
+	for (; *at; at = &(*at)->next, ++*n)
+		if ((*at)->kind != SOCK_K_TCP || !sock_in_list(*at, st, at) ||
+		    !tcp_check(tcp_ofc(*at)))
 			return false;
 	return st->tcp->bad_transitions == 0;
 }

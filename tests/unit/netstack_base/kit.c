@@ -221,8 +221,10 @@ void tcp_layer_free(struct nst_stack *st)
 	nst_release(st->env, st->tcp, sizeof(*st->tcp));
 }
 
-bool tcp_layer_check(const struct nst_stack *st)
+bool tcp_layer_check(const struct nst_stack *st, size_t *n)
 {
+	for (const struct nst_sock *s = st->tcps; s; s = s->next)
+		++*n;
 	return st->tcp != NULL;
 }
 

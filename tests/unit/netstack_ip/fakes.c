@@ -113,12 +113,16 @@ void dgram_layer_free(struct nst_stack *st)
 {
 	nst_release(st->env, st->dgram, 1);
 }
-bool tcp_layer_check(const struct nst_stack *st)
+bool tcp_layer_check(const struct nst_stack *st, size_t *n)
 {
+	for (const struct nst_sock *s = st->tcps; s; s = s->next)
+		++*n;
 	return st->tcp != NULL;
 }
-bool dgram_layer_check(const struct nst_stack *st)
+bool dgram_layer_check(const struct nst_stack *st, size_t *n)
 {
+	for (const struct nst_sock *s = st->dgrams; s; s = s->next)
+		++*n;
 	return st->dgram != NULL;
 }
 enum nst_err tcp_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v,

@@ -173,7 +173,6 @@ void w_check(struct wire *w)
 	if (!w->st->tcp->gro.on &&
 	    (w->reborn_at == -2 || w->reborn_at == event))
 		w_reborn(w);
-	cr_assert(tcp_layer_check(w->st), "invariants of TCP");
 	cr_assert(nst_stack_check(w->st), "invariants of the stack");
 }
 

@@ -41,7 +41,7 @@ static void still_sane(uint32_t seq, uint32_t ack)
 {
 	uint32_t before = w.tp->rcv_nxt.v;
 
-	cr_assert(tcp_layer_check(w.st));
+	cr_assert(nst_stack_check(w.st));
 	cr_assert(nst_stack_check(w.st));
 	ST(&w, ESTABLISHED);
 	w_in(&w, P | A, seq, ack, 100, 65535);
@@ -146,7 +146,7 @@ Test(hostile, sack_storm)
 		if (i % 64 == 0)
 			drained();
 	}
-	cr_assert(tcp_layer_check(w.st));
+	cr_assert(nst_stack_check(w.st));
 	/* Records split by odd blocks: bounded by the scoreboard's limit. */
 	cr_assert_lt(w.te.peak_bytes - peak,
 		     LIMIT_TCP_SENT * 2 * sizeof(struct tcp_sent));
@@ -275,7 +275,7 @@ Test(hostile, holes)
 	}
 	cr_assert_lt(w.te.live_bytes - before, 1u << 20);
 	drained();
-	cr_assert(tcp_layer_check(w.st));
+	cr_assert(nst_stack_check(w.st));
 	ST(&w, ESTABLISHED);
 	/* The gaps close, and the data is right. */
 	for (uint32_t at = 1; at < 4001; at += 1000)
