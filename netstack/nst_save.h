@@ -109,6 +109,8 @@ NST_MUST_CHECK enum nst_err nst_load_end(struct nst_loading *g,
  * update), and validates congestion windows. Once, when links may send. */
 void nst_stack_resumed(struct nst_stack *st, nst_time now);
 
+/* How many sockets there are. */
+size_t nst_stack_socks(const struct nst_stack *st);
 /* Of a socket or a waiting SYN, unique in its stack and kept over load; 0 is
  * nobody's. */
 uint64_t nst_sock_id(const struct nst_sock *s);

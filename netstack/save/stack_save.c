@@ -286,6 +286,11 @@ nst_time nst_stack_now(const struct nst_stack *st)
 	return st->now;
 }
 
+size_t nst_stack_socks(const struct nst_stack *st)
+{
+	return st->nsocks;
+}
+
 uint64_t nst_sock_id(const struct nst_sock *s)
 {
 	return s->id;

@@ -82,12 +82,9 @@ static void keep_memory(void)
 	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 }
 
-/*
- * The heap grows by all of it at once, in huge pages where there are any, and
- * keeps it: what is freed at its end joins the rest of the heap. The program
- * does not wait for a page of 4 KiB each time.
- */
-void sandbox_env_expect(size_t bytes)
+/* The heap grows by all of it at once, in huge pages where there are any, and
+ * keeps it: what is freed at its end joins the rest of the heap. */
+void sandbox_env_expect(size_t bytes, bool now)
 {
 	uintptr_t from, to;
 	void *p;
@@ -103,6 +100,8 @@ void sandbox_env_expect(size_t bytes)
 	to = ((uintptr_t)p + bytes) & ~(uintptr_t)(HUGE_BYTES - 1);
 	if (from < to)
 		(void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+	if (from < to && now)
+		(void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 	free(p);
 }
 

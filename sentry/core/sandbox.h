@@ -119,9 +119,11 @@ void owner_forget(struct sandbox *sb, struct ep_owner *o);
 
 /* env of both netstacks: malloc, libsodium; event = owner_mark. */
 void sandbox_env_init(struct sandbox *sb);
-/* About so many bytes will be allocated soon, in small pieces, all the while
- * under the stack lock: makes ready for it, until sandbox_env_expected(). */
-void sandbox_env_expect(size_t bytes);
+/* About so many bytes will be allocated soon, in small pieces: makes ready for
+ * it, until sandbox_env_expected(), so that nobody waits for a page of memory
+ * each time. now: the kernel gives all of them at once. Without the lock, too.
+ */
+void sandbox_env_expect(size_t bytes, bool now);
 void sandbox_env_expected(void);
 
 #endif

@@ -22,6 +22,7 @@ int save_run_in_place(struct sandbox *sb, struct json_object *request,
 	int rc;
 
 	(void)request;
+	save_prepare(sb);
 	sandbox_lock(sb);
 	rc = save_in_place(sb, &report);
 	sandbox_unlock(sb);

@@ -37,9 +37,6 @@
 
 enum { GUEST, GATEWAY, SIDES };
 
-/* Of memory, about, with little queued. */
-#define ENDPOINT_BYTES 6144
-
 struct job {
 	struct sandbox *sb;
 	struct nst_stack *old[SIDES], *new[SIDES];
@@ -168,12 +165,10 @@ static int move_stacks(struct job *j)
 	for (int i = 0; i < SIDES && !err; i++)
 		if (j->old[i])
 			err = points_of(&j->points[i], j->old[i]);
-	sandbox_env_expect((j->points[GUEST].n + j->points[GATEWAY].n) *
-			   ENDPOINT_BYTES);
+	sandbox_env_expect(saves_need(j->sb), false);
 	for (int i = 0; i < SIDES && !err; i++)
 		if (j->old[i])
 			err = move_stack(j, i);
-	sandbox_env_expected();
 	return err ? err : know_socks(j);
 }
 
@@ -275,6 +270,15 @@ static void fill_report(const struct job *j, struct save_report *out)
 	}
 }
 
+size_t saves_need(struct sandbox *sb)
+{
+	size_t n = sb->stack ? nst_stack_socks(sb->stack) : 0;
+
+	if (sb->gw)
+		n += nst_stack_socks(gateway_stack(sb->gw));
+	return n * ENDPOINT_BYTES;
+}
+
 int saves_run(struct sandbox *sb, struct save_image *im,
 	      struct save_report *out)
 {
@@ -288,6 +292,7 @@ int saves_run(struct sandbox *sb, struct save_image *im,
 	for (int i = 0; i < SIDES; i++)
 		points_fini(&j.points[i]);
 	free(j.moved);
+	sandbox_env_expected();
 	if (err)
 		log_error("save: %s; the sandbox goes on as it was",
 			  j.why[0] ? j.why : strerror(-err));

@@ -30,6 +30,9 @@ int saves_start(struct sandbox *sb);
 void saves_stop(struct sandbox *sb);
 void saves_free(struct sandbox *sb);
 
+/* Before one that somebody waits for, without the lock: takes memory from the
+ * kernel while the sandbox still runs. */
+void save_prepare(struct sandbox *sb);
 /*
  * Saves and restores. -ENOMEM, -EINVAL: nothing has changed, the old stacks go
  * on (log_error has said why). Once the old ones are gone there is no way

@@ -36,6 +36,10 @@ void save_image_fini(struct save_image *im);
 int saves_run(struct sandbox *sb, struct save_image *im,
 	      struct save_report *out);
 
+/* About the memory that it needs besides. */
+#define ENDPOINT_BYTES 6144 /* with little queued */
+size_t saves_need(struct sandbox *sb);
+
 /* ---- points.c: endpoints by id, before and after ---- */
 struct points {
 	struct point *v; /* an open hash table, of a power of two */

@@ -55,8 +55,10 @@ int save_in_place(struct sandbox *sb, struct save_report *out)
 	*out = (struct save_report){0};
 	if (!sv || !sb->stack)
 		return -ESRCH;
-	if (sv->busy || sb->settling)
+	if (sv->busy || sb->settling) {
+		sandbox_env_expected(); /* not now */
 		return -EBUSY;
+	}
 	sv->busy = true;
 	/* What was merged so far is delivered, not saved. */
 	nst_gro_end(sb->stack, sandbox_now(sb));
@@ -69,6 +71,16 @@ int save_in_place(struct sandbox *sb, struct save_report *out)
 	else
 		note(sv, out->stall);
 	return err;
+}
+
+void save_prepare(struct sandbox *sb)
+{
+	size_t need;
+
+	sandbox_lock(sb);
+	need = saves_need(sb);
+	sandbox_unlock(sb);
+	sandbox_env_expect(need, true);
 }
 
 static void on_event(struct sandbox *sb)
