@@ -40,8 +40,8 @@ struct nst_tcp {
 	struct seq snd_sml;  /* end of the last small segment (Minshall) */
 	struct seq push_seq; /* the last mark for PSH (tcp_write.c) */
 	struct seq high_seq; /* recovery point */
-	struct seq rtx_hint; /* nothing below waits for retransmission */
-	bool rtx_hint_on;
+	struct seq rtx_hint; /* D nothing below waits for retransmission */
+	bool rtx_hint_on;    /* D or else the first record is looked at first */
 	struct seq cwnd_usage_seq, rtt_seq;
 	uint32_t snd_wnd, max_wnd;
 	struct seq rcv_nxt;
@@ -81,7 +81,7 @@ struct nst_tcp {
 	uint8_t hs_wscale;    /* that our SYN offered */
 	uint32_t hs_ts_first; /* timestamp of the first SYN or SYN-ACK */
 	bool hs_writer;       /* somebody waits to write */
-	bool hs_late;         /* the SYN(-ACK) was repeated, not in vain */
+	bool hs_late; /* D the SYN(-ACK) was repeated, not in vain: set anew */
 	struct tcp_rtx rtx;
 	nst_time rto; /* LINUX: icsk_rto, back-off included */
 	/* First retransmission of the episode, or first SYN; 0: none. */

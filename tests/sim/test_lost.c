@@ -6,11 +6,11 @@
  *
  * Not here, but seen elsewhere: `backoff`, `cork_since`, `probes_out`
  * (tests/save/test_lost.c); `fw2_since` (netstack_tcp/test_save.c); `err_soft`,
- * `hs_stray`, `hs_writer`, `acc_hold` (netstack_tcp/test_save_open.c).
- * `ack_now` and `ack_nomem` are false between events. Seen by none of the first
- * 20 seeds: spoof, fwd, irs, rtx_hint_on, more, nagle_push, last_used,
- * peer_mss, ts_recent_at, hs_wscale, hs_late, probe_start, cwnd_used,
- * cwnd_stamp, dsack, ack_segs, backlog.
+ * `hs_stray`, `hs_writer`, `acc_hold` (netstack_tcp/test_save_open.c); `spoof`,
+ * `fwd`, `irs`, `more`, `nagle_push`, `last_used`, `peer_mss`, `ts_recent_at`,
+ * `hs_wscale`, `probe_start`, `cwnd_used`, `cwnd_stamp`, `dsack`, `ack_segs`,
+ * `backlog` (netstack_tcp/test_save_members.c).
+ * `ack_now` and `ack_nomem` are false between events.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -51,7 +51,6 @@ static const struct member members[] = {
     M(snd_sml, 1),
     M(push_seq, 1),
     M(high_seq, 1),
-    M(rtx_hint, 1),
     M(cwnd_usage_seq, 1),
     M(rtt_seq, 7),
     M(snd_wnd, 1),
