@@ -6,12 +6,11 @@ import os
 import random
 import subprocess
 import sys
-import threading
 
 import host
 from e2e.place import place, until
-from e2e.upgrades import (ECHO_SELF, NAT, WAITING, a_file, busy_listener,
-                          digest_of, upgrade, web)
+from e2e.upgrades import (ECHO_SELF, NAT, WAITING, Download, a_file,
+                          busy_listener, upgrade, web)
 from host import check, equal, modes, seconds
 
 
@@ -85,19 +84,11 @@ def test_exec_fails(mode):
     with place(mode) as pl, host.workdir() as d, web(50) as (port, want):
         for i in range(3):
             path = trick(d, 1)
-            p = pl.start("f", ["curl", "-sS", f"http://10.0.2.2:{port}/"],
-                         [*NAT, "--netem", "rate=400mbit"],
-                         stdout=subprocess.PIPE)
-            got, begun = [], threading.Event()
-            t = threading.Thread(
-                target=lambda: got.append(digest_of(p.stdout, begun)))
-            t.start()
-            assert begun.wait(20)
+            got = Download(pl, "f", port, ["--netem", "rate=400mbit"])
             r = check(pl.ctl("upgrade", "f", "--binary", path), 125)
             assert b"cannot run the new program: Permission denied" in \
                 r.stderr, r
-            t.join(40)
-            equal((p.wait(20), got.pop()), (0, want))
+            got.must_be(want)
 
 
 @modes("shim", "user")

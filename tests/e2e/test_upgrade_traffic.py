@@ -13,7 +13,7 @@ import time
 import host
 from e2e import test_servers, test_tap, test_tools
 from e2e.place import place, until
-from e2e.upgrades import NAT, digest_of, say, upgrade, web
+from e2e.upgrades import NAT, Download, say, upgrade, web
 from host import equal, modes, seconds, slow
 
 
@@ -21,18 +21,9 @@ from host import equal, modes, seconds, slow
 def test_download(mode):
     """Real curl; the reader is slow, so that it lasts for 20 upgrades."""
     with place(mode) as pl, web(300) as (port, want):
-        p = pl.start("dl", ["curl", "-sS", f"http://10.0.2.2:{port}/"],
-                     [*NAT, "--netem", "rate=1gbit,delay=1ms"],
-                     stdout=subprocess.PIPE)
-        got, begun = [], threading.Event()
-        t = threading.Thread(
-            target=lambda: got.append(digest_of(p.stdout, begun)))
-        t.start()
-        assert begun.wait(20)
+        got = Download(pl, "dl", port, ["--netem", "rate=1gbit,delay=1ms"])
         stalls = upgrade(pl, "dl", times=20, pause=0.01)
-        t.join(50)
-        equal(p.wait(20), 0)
-        equal(got, [want])
+        got.must_be(want)
         say(stalls)
 
 
@@ -240,19 +231,12 @@ def times_of(path):
 def test_capture_goes_on(mode):
     with place(mode) as pl, host.workdir() as d, web(20) as (port, want):
         pcap = os.path.join(d, "x.pcapng")
-        p = pl.start("cap", ["curl", "-sS", f"http://10.0.2.2:{port}/"],
-                     [*NAT, "--pcap", pcap, "--netem", "rate=200mbit"],
-                     stdout=subprocess.PIPE)
-        got, begun = [], threading.Event()
-        t = threading.Thread(
-            target=lambda: got.append(digest_of(p.stdout, begun)))
-        t.start()
-        assert begun.wait(20)
+        got = Download(pl, "cap", port,
+                       ["--pcap", pcap, "--netem", "rate=200mbit"])
         before = time.time_ns()
         upgrade(pl, "cap", times=3, pause=0.05)
         after = time.time_ns()
-        t.join(40)
-        equal((p.wait(20), got), (0, [want]))
+        got.must_be(want)
         kinds = [k for k, _ in blocks(pcap)]
         equal((kinds.count(0x0a0d0d0a), kinds.count(1)), (1, 1))
         times = list(times_of(pcap))

@@ -7,6 +7,7 @@ import http.server
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -68,13 +69,27 @@ def web(megabytes):
         server.server_close()
 
 
-def digest_of(f, wait=None):
-    h = hashlib.sha256()
-    while block := f.read(1 << 18):
-        h.update(block)
-        if wait:
-            wait.set()
-    return h.digest()
+class Download:
+    """curl of all that web() serves, which has begun and goes on."""
+
+    def __init__(self, pl, name, port, options):
+        self.p = pl.start(name, ["curl", "-sS", f"http://10.0.2.2:{port}/"],
+                          [*NAT, *options], stdout=subprocess.PIPE)
+        self.digest = hashlib.sha256()
+        begun = threading.Event()
+        self.reader = threading.Thread(target=self.read, args=(begun,))
+        self.reader.start()
+        assert begun.wait(20)
+
+    def read(self, begun):
+        while block := self.p.stdout.read(1 << 18):
+            self.digest.update(block)
+            begun.set()
+
+    def must_be(self, want):
+        self.reader.join(50)
+        equal(self.p.wait(20), 0)
+        equal(self.digest.digest(), want)
 
 
 def a_file(d, name, text, mode=0o755):
