@@ -276,7 +276,7 @@ size_t saves_need(struct sandbox *sb)
 
 	if (sb->gw)
 		n += nst_stack_socks(gateway_stack(sb->gw));
-	return n * ENDPOINT_BYTES;
+	return n * ENDPOINT_BYTES + 2 * sb->saves->last_bytes;
 }
 
 int saves_run(struct sandbox *sb, struct save_image *im,

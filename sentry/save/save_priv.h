@@ -21,6 +21,7 @@ struct saves {
 	uint64_t events; /* since the last save */
 	uint64_t count, failed;
 	nst_time sum, most;
+	size_t last_bytes; /* of the last image */
 };
 
 /* ---- image.c ---- */
@@ -36,8 +37,9 @@ void save_image_fini(struct save_image *im);
 int saves_run(struct sandbox *sb, struct save_image *im,
 	      struct save_report *out);
 
-/* About the memory that it needs besides. */
-#define ENDPOINT_BYTES 6144 /* with little queued */
+/* About the memory that it needs besides: for endpoints, and for what may be
+ * queued in them, which is in a record and in a ring. */
+#define ENDPOINT_BYTES 6144
 size_t saves_need(struct sandbox *sb);
 
 /* ---- points.c: endpoints by id, before and after ---- */

@@ -39,6 +39,7 @@ static int save_stopped(struct sandbox *sb, struct save_report *out)
 	sandbox_clock_stop(sb, sandbox_now(sb));
 	err = saves_run(sb, &sv->image, out);
 	save_image_reset(&sv->image);
+	sv->last_bytes = out->image_bytes;
 	sandbox_clock_start(sb);
 	out->stall = sb->behind - before;
 	out->cpu = thread_time() - cpu;
@@ -78,7 +79,7 @@ void save_prepare(struct sandbox *sb)
 	size_t need;
 
 	sandbox_lock(sb);
-	need = saves_need(sb);
+	need = sb->saves ? saves_need(sb) : 0;
 	sandbox_unlock(sb);
 	sandbox_env_expect(need, true);
 }
