@@ -219,7 +219,8 @@ static bool ready(const struct loop *l)
 
 	return io_uring_cq_ready(&l->ring) ||
 	       (IO_URING_READ_ONCE(*l->ring.sq.kflags) & look) ||
-	       atomic_load_explicit(&l->wake, memory_order_relaxed);
+	       atomic_load_explicit(&l->wake, memory_order_relaxed) ||
+	       atomic_load_explicit(&l->suspend, memory_order_relaxed);
 }
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -298,7 +299,9 @@ static void sleep_now(struct loop *l)
 		deadline = l->retry_at;
 	atomic_store(&l->sleeps_until, deadline ? deadline : 1);
 	l->hooks.unlock(l->hooks.ctx);
-	if (!atomic_load(&l->wake))
+	/* Who wants it suspended may have come behind a waker whose wish the
+	 * last batch has met. */
+	if (!atomic_load(&l->wake) && !atomic_load(&l->suspend))
 		wait_until(l, deadline);
 	atomic_store(&l->sleeps_until, 0);
 }

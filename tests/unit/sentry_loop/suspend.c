@@ -130,6 +130,40 @@ Test(loop_suspend, a_waiting_connect_is_begun_again)
 	close(l);
 }
 
+static void *ask(void *loop)
+{
+	loop_suspend(loop);
+	return NULL;
+}
+
+static void a_moment(void)
+{
+	const struct timespec ts = {.tv_nsec = 20 * NST_MS};
+
+	nanosleep(&ts, NULL);
+}
+
+/* The loop has been woken already, and has looked whether it is to suspend. */
+Test(loop_suspend, asked_for_behind_another_waker)
+{
+	struct timespec most;
+	pthread_t thread;
+	struct rig r;
+
+	rig_start(&r);
+	rig_lock(&r);
+	loop_wake(r.l);
+	a_moment(); /* the loop waits for the lock */
+	cr_assert_eq(pthread_create(&thread, NULL, ask, r.l), 0);
+	a_moment();
+	rig_unlock(&r);
+	clock_gettime(CLOCK_REALTIME, &most);
+	most.tv_sec += 10;
+	cr_assert_eq(pthread_timedjoin_np(thread, NULL, &most), 0);
+	loop_resume(r.l);
+	rig_stop(&r);
+}
+
 /* What is asked for, and cancelled, while it is suspended. */
 Test(loop_suspend, wishes_of_the_meantime)
 {
