@@ -101,6 +101,7 @@ static enum nst_err group_new(struct ip_layer *ip, const struct nst_addr *g,
 	m->ifindex = nic->ifindex;
 	m->refs = 1;
 	m->timer.fn = group_timer;
+	m->timer.turn = (uint32_t)ip_hash(ip, g, nic->ifindex);
 	m->next = ip->groups;
 	ip->groups = m;
 	ip->ngroups++;

@@ -68,6 +68,7 @@ static struct neigh *insert(struct ip_layer *ip, uint32_t ifindex,
 	n->ifindex = ifindex;
 	n->state = NST_NEIGH_FAILED; /* until it is told otherwise */
 	n->timer.fn = neigh_timer;
+	n->timer.turn = (uint32_t)ip_hash(ip, a, ifindex);
 	n->tail = &n->head;
 	n->used = n->since = ip->st->now;
 	n->next = *at;

@@ -108,6 +108,9 @@ static void link_in(struct ip_layer *ip, struct reasm *r, struct reasm **at)
 {
 	r->ip = ip;
 	r->timer.fn = reasm_timer;
+	r->timer.turn = (uint32_t)ip_hash(
+	    ip, &r->dst,
+	    key_more(&r->src, r->id, key_proto(&r->dst, r->proto)));
 	r->next = *at;
 	*at = r;
 	ip->nreasm++;

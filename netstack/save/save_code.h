@@ -186,7 +186,12 @@ SAVE_SET(ull, unsigned long long, UINT64_MAX)
 SAVE_SET_SIGNED(i16, int16_t, INT16_MIN, INT16_MAX)
 SAVE_SET_SIGNED(i32, int32_t, INT32_MIN, INT32_MAX)
 SAVE_SET_SIGNED(i64, int64_t, INT64_MIN, INT64_MAX)
-SAVE_SET_SIGNED(atomic, _Atomic int64_t, INT64_MIN, INT64_MAX)
+
+static inline bool save_set_atomic(_Atomic int64_t *p, uint64_t v)
+{
+	*p = (int64_t)v;
+	return true;
+}
 
 static inline bool save_set_bool(bool *p, uint64_t v)
 {

@@ -153,6 +153,31 @@ Test(save_timers, reassembly)
 	sw_run(fragments);
 }
 
+/* Timers of the same moment: their order is no accident of tables. */
+static void at_once(struct sw *w)
+{
+	char a4[16] = "10.0.0.90", a6[16] = "fd00::90";
+
+	udp(w, 0, "10.1.0.1", 1000);
+	udp(w, 1, "10.0.0.1", 1001);
+	udp(w, 2, "fd00::1", 1002);
+	for (uint16_t i = 0; i < 10; i++) {
+		fragment4(w, (uint16_t)(100 + 7 * i), 0, true, 0);
+		fragment6(w, 900u - i, 0, true);
+		a4[8] = a6[7] = (char)('9' - i);
+		sw_send(w, 1, a4, 9, 100 + i);
+		sw_send(w, 2, a6, 9, 100 + i);
+	}
+	sw_advance(w, 70 * NST_SEC);
+	cr_assert_eq(nst_counters(w->st)->IpReasmTimeout, 20);
+	cr_assert_eq(nst_counters(w->st)->NeighFailed, 20);
+}
+
+Test(save_timers, of_the_same_moment)
+{
+	sw_run(at_once);
+}
+
 static void igmp(struct sw *w, uint8_t type, uint8_t code, const char *group)
 {
 	struct nst_addr g = test_addr(group);
