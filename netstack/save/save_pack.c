@@ -58,10 +58,11 @@ static size_t text_bytes(const char *s)
 
 static bool append(struct save_buf *w, const void *p, size_t n)
 {
+	if (!n)
+		return true;
 	if (!save_wire_room(w, n))
 		return false;
-	if (n)
-		memcpy(w->p + w->n, p, n);
+	memcpy(w->p + w->n, p, n);
 	w->n += n;
 	return true;
 }

@@ -278,7 +278,7 @@ static bool get_mixed(struct save_get *g, const struct save_field *f,
 		      const ProtobufCFieldDescriptor *d,
 		      const struct save_token *k, uint8_t *to)
 {
-	const uint8_t *end = k->data + k->bytes;
+	const uint8_t *end;
 	struct save_get sub = {.in = g->in, .t = f->sub};
 	uint8_t *m = g->m;
 	void **at = (void **)(void *)(m + d->offset);
@@ -287,6 +287,7 @@ static bool get_mixed(struct save_get *g, const struct save_field *f,
 		return bad(g->in, d, "is of another type");
 	if (d->label == PROTOBUF_C_LABEL_REPEATED || *at)
 		return bad(g->in, d, "is there twice");
+	end = k->data + k->bytes;
 	sub.m = new_message(g->in, f->sub->desc, k->data, end);
 	*at = sub.m;
 	return sub.m && f->sub->get(&sub, k->data, end, to);

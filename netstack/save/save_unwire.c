@@ -155,6 +155,7 @@ bool save_restore(struct save_in *in, const struct save_type *t, const void *m,
 	if (!t->get || (m && !raw)) /* never: m is of save_unpack() */
 		return save_bad(in, t->name, "is no struct's");
 	t->zero(obj);
-	return !raw || t->get(&g, raw->field.data,
-			      raw->field.data + raw->field.len, obj);
+	return !raw || !raw->field.len ||
+	       t->get(&g, raw->field.data, raw->field.data + raw->field.len,
+		      obj);
 }
