@@ -5,6 +5,7 @@
 import argparse
 import json
 import os
+import signal
 import re
 import subprocess
 import sys
@@ -192,6 +193,9 @@ def run_suite(report, name, everything):
 
 
 def main():
+    # Whoever starts us in the background may have had it ignored, which
+    # guests would inherit, and a shell among them could not trap it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     p = argparse.ArgumentParser(prog="tools/test")
     p.add_argument("--all", action="store_true")
     p.add_argument("--only", action="append", choices=SUITES)
