@@ -5,8 +5,8 @@
 import argparse
 import json
 import os
-import signal
 import re
+import signal
 import subprocess
 import sys
 import threading
