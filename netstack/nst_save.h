@@ -76,6 +76,9 @@ struct nst_load {
 	nst_time outage;
 	/* Draw all secrets anew: another copy of this image may run as well. */
 	bool clone;
+	/* The records are just being saved, by this very program: the stack as
+	 * a whole is not checked once more (each record is). */
+	bool trusted;
 };
 
 /*

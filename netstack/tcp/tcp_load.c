@@ -340,9 +340,14 @@ static struct nst_sock *before(const struct nst_stack *st, struct nst_sock *s)
 
 void tcp_arm(struct load *l)
 {
-	for (struct nst_sock *s = l->oldest; s; s = before(l->st, s)) {
+	struct nst_sock *next;
+
+	for (struct nst_sock *s = l->oldest; s; s = next) {
 		struct nst_tcp *tp = tcp_of(s);
 
+		next = before(l->st, s);
+		if (next)
+			tcp_soon(tcp_of(next));
 		/* Without a way now, the next time-out looks again. */
 		if (tp->path_ok &&
 		    !tcp_in_states(tp, TCPF(CLOSE) | TCPF(LISTEN)))

@@ -206,15 +206,6 @@ struct member {
 	enum group group;
 };
 
-#define LINE_BYTES 64
-
-/* All of the next one will be read, and nothing of it is in the cache. */
-static void soon(const struct nst_tcp *tp)
-{
-	for (size_t at = 0; at < sizeof(*tp); at += LINE_BYTES)
-		__builtin_prefetch((const uint8_t *)tp + at);
-}
-
 /* Whoever is loaded goes to the front of the stack's list: the oldest first
  * keeps its order, within a group. */
 static void save_group(const struct member *v, size_t n, enum group group,
@@ -224,7 +215,7 @@ static void save_group(const struct member *v, size_t n, enum group group,
 		if (v[n].group != group)
 			continue;
 		if (n)
-			soon(v[n - 1].tp);
+			tcp_soon(v[n - 1].tp);
 		save_endpoint(v[n].tp, o);
 	}
 }

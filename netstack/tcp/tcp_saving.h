@@ -22,6 +22,15 @@
 /* A ring is no larger than this, or than what the settings ask for. */
 #define TCP_SAVED_RING_MAX (64u << 20)
 
+/* All of it will be read next, and nothing is in the cache. */
+static inline void tcp_soon(const struct nst_tcp *tp)
+{
+	enum { LINE = 64 };
+
+	for (size_t at = 0; at < sizeof(*tp); at += LINE)
+		__builtin_prefetch((const uint8_t *)tp + at);
+}
+
 /* ---- tcp_save_queue.c ---- */
 void tcp_save_queues(const struct nst_tcp *tp, struct save_out *o,
 		     Cordon__NstTcp *m);

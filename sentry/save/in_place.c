@@ -36,6 +36,7 @@
 #include "sentry/sock/sock.h"
 
 enum { GUEST, GATEWAY, SIDES };
+#define AHEAD 8 /* of what is far apart in memory */
 
 struct job {
 	struct sandbox *sb;
@@ -105,6 +106,7 @@ static int move_stack(struct job *j, int which)
 	    .nic = load_nic,
 	    .sock = load_sock,
 	    .fwd = load_fwd,
+	    .trusted = !j->sb->poison, /* tests check */
 	};
 	struct mover m = {0};
 	const struct nst_save_sink sink = {.ctx = &m, .put = move_records};
@@ -134,6 +136,12 @@ struct moved {
 };
 
 /* Whatever else happens, no socket may find itself without its endpoint. */
+static int unknown(struct job *j)
+{
+	refuse(j, "a socket has no endpoint");
+	return -EINVAL;
+}
+
 static int know_socks(struct job *j)
 {
 	const struct points *pt = &j->points[GUEST];
@@ -143,17 +151,23 @@ static int know_socks(struct job *j)
 	if (!j->moved)
 		return -ENOMEM;
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s)) {
-		struct nst_sock *now;
-
 		if (!s->tcp && !s->dgram)
 			continue;
-		now = points_find(pt, nst_sock_id(sock_nst(s)));
-		if (!now || j->nmoved == pt->found) {
-			refuse(j, "a socket has no endpoint");
-			return -EINVAL;
-		}
-		j->moved[j->nmoved++] =
-		    (struct moved){s, nst_sock_tcp(now), nst_sock_dgram(now)};
+		if (j->nmoved == pt->found)
+			return unknown(j);
+		j->moved[j->nmoved++].s = s;
+	}
+	for (size_t i = 0; i < j->nmoved; i++) {
+		struct moved *m = &j->moved[i];
+		struct nst_sock *now;
+
+		if (i + AHEAD < j->nmoved)
+			__builtin_prefetch(sock_nst(j->moved[i + AHEAD].s));
+		now = points_find(pt, nst_sock_id(sock_nst(m->s)));
+		if (!now)
+			return unknown(j);
+		m->tcp = nst_sock_tcp(now);
+		m->dgram = nst_sock_dgram(now);
 	}
 	return 0;
 }
@@ -184,6 +198,8 @@ static int save_gateway(struct job *j, struct save_image *im)
 static void change_socks(struct job *j)
 {
 	for (size_t i = 0; i < j->nmoved; i++) {
+		if (i + AHEAD < j->nmoved)
+			__builtin_prefetch(&j->moved[i + AHEAD].s->tcp, 1);
 		j->moved[i].s->tcp = j->moved[i].tcp;
 		j->moved[i].s->dgram = j->moved[i].dgram;
 	}
