@@ -91,7 +91,6 @@ void sock_event(struct nst_sock *s, uint32_t events);
 bool sock_may_spoof(const struct nst_sock *s);
 /* Is s a TCP listener? */
 bool sock_is_listening(const struct nst_sock *s);
-/* Does an IPv6 socket with this local address take this family? */
 /* For checks: is it in the stack's list, where `at` points to it? */
 static inline bool sock_in_list(const struct nst_sock *s,
 				const struct nst_stack *st,
@@ -99,6 +98,7 @@ static inline bool sock_in_list(const struct nst_sock *s,
 {
 	return s->pprev == at && s->st == st;
 }
+/* Does an IPv6 socket with this local address take this family? */
 bool sock_takes_family(const struct nst_sock *s, uint8_t family);
 /* Options that all kinds share; NOPROTOOPT: ask the kind's own. */
 enum nst_err sock_opt_set(struct nst_sock *s, enum nst_opt opt, int64_t v);

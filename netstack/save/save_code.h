@@ -121,6 +121,22 @@ static inline bool save_varint(const uint8_t **p, const uint8_t *end,
 	return true;
 }
 
+/* A number of that wire type. False: cut short, or of no number's type. */
+static inline bool save_get_number(const uint8_t **p, const uint8_t *end,
+				   uint32_t wt, uint64_t *out)
+{
+	switch (wt) {
+	case SAVE_WT_VARINT:
+		return save_varint(p, end, out);
+	case SAVE_WT_64:
+		return save_get_le(p, end, 8, out);
+	case SAVE_WT_32:
+		return save_get_le(p, end, 4, out);
+	default:
+		return false;
+	}
+}
+
 /* The next field. False: it is none. */
 static inline bool save_token(const uint8_t **p, const uint8_t *end,
 			      struct save_token *out)
@@ -130,23 +146,14 @@ static inline bool save_token(const uint8_t **p, const uint8_t *end,
 	if (!save_varint(p, end, &v) || v > UINT32_MAX || v < 8)
 		return false;
 	out->key = (uint32_t)v;
-	switch (v & 7) {
-	case SAVE_WT_VARINT:
-		return save_varint(p, end, &out->value);
-	case SAVE_WT_64:
-		return save_get_le(p, end, 8, &out->value);
-	case SAVE_WT_32:
-		return save_get_le(p, end, 4, &out->value);
-	case SAVE_WT_LEN:
-		if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
-			return false;
-		out->data = *p;
-		out->bytes = (size_t)v;
-		*p += v;
-		return true;
-	default:
+	if ((v & 7) != SAVE_WT_LEN)
+		return save_get_number(p, end, v & 7, &out->value);
+	if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
 		return false;
-	}
+	out->data = *p;
+	out->bytes = (size_t)v;
+	*p += v;
+	return true;
 }
 
 /* Where a message goes, whose fields come one after the other. */
@@ -215,7 +222,7 @@ static inline bool save_set_seq(struct seq *p, uint64_t v)
 		 : save_set_i16, int32_t *                                     \
 		 : save_set_i32, int64_t *                                     \
 		 : save_set_i64, _Atomic int64_t *                             \
-		 : save_set_atomic, struct seq *                                  \
+		 : save_set_atomic, struct seq *                               \
 		 : save_set_seq)(p, v)
 
 #define SAVE_FROM_varint(v, i32) (v)

@@ -30,14 +30,7 @@ static uint64_t number_of(ProtobufCType type, const uint8_t *p)
 
 static void put_number(struct save_buf *w, uint32_t wt, uint64_t v)
 {
-	unsigned bytes = wt == SAVE_WT_32 ? 4 : 8;
-
-	if (wt == SAVE_WT_VARINT) {
-		save_wire_varint(w, v);
-		return;
-	}
-	for (unsigned i = 0; i < bytes; i++)
-		w->p[w->n++] = (uint8_t)(v >> (8 * i));
+	w->n = (size_t)(save_put_number(w->p + w->n, wt, v) - w->p);
 }
 
 static bool pack_message(struct save_buf *w, uint32_t key, const void *m)

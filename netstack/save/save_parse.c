@@ -119,9 +119,7 @@ static bool append_numbers(struct save_in *in,
 		return true;
 	to = extend(in, at, *n, more, each);
 	for (; to && p < end && more; more--, ++*n, to += each) {
-		if (!(wt == SAVE_WT_VARINT
-			  ? save_varint(&p, end, &v)
-			  : save_get_le(&p, end, wt == SAVE_WT_32 ? 4 : 8, &v)))
+		if (!save_get_number(&p, end, wt, &v))
 			return bad(in, d, "is cut short");
 		if (!number_from(d->type, v, to))
 			return bad(in, d, "is out of range");
@@ -196,32 +194,43 @@ static bool field_from(struct unpack *u, const ProtobufCFieldDescriptor *d,
 
 /* ---- messages ---- */
 
+/* What a tag of a type with a table stands for: a row, something made by hand,
+ * or both. Both NULL: nothing. */
+static void look(const struct save_type *t, uint32_t tag,
+		 const struct save_field **f, const struct save_made **made)
+{
+	uint32_t i = tag < t->ntags ? t->index[tag] : 0;
+
+	*f = NULL;
+	*made = NULL;
+	if (i >= SAVE_INDEX_MADE) {
+		*made = &t->made[i - SAVE_INDEX_MADE];
+		return;
+	}
+	if (!i)
+		return;
+	*f = &t->fields[i - 1];
+	if ((*f)->mixed)
+		*made = &t->made[(*f)->mixed - 1];
+}
+
 /* What a tag stands for. False: nothing. *d is NULL: nothing for a message. */
 static bool find(const struct unpack *u, uint32_t tag,
 		 const ProtobufCFieldDescriptor **d,
 		 const struct save_type **sub)
 {
-	const struct save_type *t = u->t;
-	uint32_t i;
+	const struct save_field *f;
+	const struct save_made *made;
 
-	*sub = NULL;
-	if (!t) {
+	if (!u->t) {
+		*sub = NULL;
 		*d = protobuf_c_message_descriptor_get_field(u->d, tag);
 		return *d != NULL;
 	}
-	*d = NULL;
-	i = tag < t->ntags ? t->index[tag] : 0;
-	if (i && i < SAVE_INDEX_MADE) {
-		i = t->fields[i - 1].mixed;
-		if (!i)
-			return true;
-		i += SAVE_INDEX_MADE - 1;
-	}
-	if (!i)
-		return false;
-	*sub = t->made[i - SAVE_INDEX_MADE].sub;
-	*d = &u->d->fields[t->made[i - SAVE_INDEX_MADE].index];
-	return true;
+	look(u->t, tag, &f, &made);
+	*sub = made ? made->sub : NULL;
+	*d = made ? &u->d->fields[made->index] : NULL;
+	return f || made;
 }
 
 static bool unpack(struct unpack *u, const uint8_t *p, const uint8_t *end)
@@ -293,30 +302,22 @@ static bool get_mixed(struct save_get *g, const struct save_field *f,
 	return sub.m && f->sub->get(&sub, k->data, end, to);
 }
 
-static const ProtobufCFieldDescriptor *made_field(const struct save_type *t,
-						  uint32_t i)
-{
-	return &t->desc->fields[t->made[i].index];
-}
-
 bool save_get_field(struct save_get *g, const struct save_token *k, void *obj)
 {
-	const struct save_type *t = g->t;
-	uint32_t tag = k->key >> 3, i = tag < t->ntags ? t->index[tag] : 0;
-	struct unpack u = {g->in, t->desc, t, g->m};
+	const ProtobufCMessageDescriptor *d = g->t->desc;
+	const struct save_field *f;
+	const struct save_made *made;
+	struct unpack u = {g->in, d, g->t, g->m};
 
-	if (!i)
-		return save_bad(g->in, t->name, "has a field too many");
-	if (i >= SAVE_INDEX_MADE) {
-		i -= SAVE_INDEX_MADE;
-		return !g->m ||
-		       field_from(&u, made_field(t, i), t->made[i].sub, k);
-	}
-	if (t->fields[i - 1].mixed && g->m)
-		return get_mixed(g, &t->fields[i - 1],
-				 made_field(t, t->fields[i - 1].mixed - 1), k,
-				 (uint8_t *)obj + t->fields[i - 1].at);
-	return save_take(g, &t->fields[i - 1], k, obj);
+	look(g->t, k->key >> 3, &f, &made);
+	if (made && f && g->m)
+		return get_mixed(g, f, &d->fields[made->index], k,
+				 (uint8_t *)obj + f->at);
+	if (f)
+		return save_take(g, f, k, obj);
+	if (!made)
+		return save_bad(g->in, g->t->name, "has a field too many");
+	return !g->m || field_from(&u, &d->fields[made->index], made->sub, k);
 }
 
 void *save_get_object(struct save_in *in, const struct save_type *t,

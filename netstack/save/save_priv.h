@@ -32,6 +32,14 @@ static inline uint32_t save_wire_type(ProtobufCType type)
 	}
 }
 
+/* Of enum save_code. */
+static inline uint32_t save_code_wire(uint8_t code)
+{
+	return code == SAVE_E_FIXED32   ? SAVE_WT_32
+	       : code == SAVE_E_FIXED64 ? SAVE_WT_64
+					: SAVE_WT_VARINT;
+}
+
 /* Of an element in a message. */
 static inline size_t save_element_bytes(ProtobufCType type)
 {
@@ -68,6 +76,8 @@ static inline struct save_raw *save_raw_of(const void *m)
 
 /* ---- save_wire.c ---- */
 void save_wire_varint(struct save_buf *w, uint64_t v); /* there is room */
+/* A number of that wire type: behind it. There is room. */
+uint8_t *save_put_number(uint8_t *p, uint32_t wt, uint64_t v);
 /* A length-prefixed field, whose length is not known yet. Returns where its
  * contents begin, for close; 0: no memory. */
 size_t save_wire_open(struct save_buf *w, uint32_t key);

@@ -77,14 +77,13 @@ char *save_text(const char *s)
 static void *object(struct save_out *o, const struct save_type *t,
 		    const void *obj, bool *any);
 
-/* Of a member whose message is partly made by hand there is a message. */
+/* Of a member whose message is partly made by hand there is a message: field d
+ * of m. */
 static void mixed(struct save_out *o, const struct save_field *f,
-		  const void *obj, uint8_t *m, bool *any)
+		  const ProtobufCFieldDescriptor *d, const void *obj,
+		  uint8_t *m, bool *any)
 {
 	const uint8_t *p = (const uint8_t *)obj + f->at;
-	const ProtobufCFieldDescriptor *d =
-	    protobuf_c_message_descriptor_get_field(
-		((ProtobufCMessage *)(void *)m)->descriptor, f->key >> 3);
 	size_t n = 0;
 	void **v;
 
@@ -143,11 +142,12 @@ static void *object(struct save_out *o, const struct save_type *t,
 	}
 	*any |= o->wire.n != 0;
 	for (uint32_t i = 0; i < t->nmade; i++) {
-		uint32_t tag = t->desc->fields[t->made[i].index].id;
-		uint32_t at = t->index[tag];
+		const ProtobufCFieldDescriptor *d =
+		    &t->desc->fields[t->made[i].index];
+		uint32_t at = t->index[d->id];
 
 		if (at < SAVE_INDEX_MADE)
-			mixed(o, &t->fields[at - 1], obj, m, any);
+			mixed(o, &t->fields[at - 1], d, obj, m, any);
 	}
 	return o->failed ? NULL : m;
 }

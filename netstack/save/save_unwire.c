@@ -85,15 +85,11 @@ static bool take_packed(struct save_in *in, const struct save_field *f,
 			const struct save_token *k, uint32_t *n, uint8_t *to)
 {
 	const uint8_t *p = k->data, *end = p + k->bytes;
+	uint32_t wt = save_code_wire(f->code);
 	uint64_t v;
 
 	while (p < end) {
-		bool ok =
-		    f->code == SAVE_E_FIXED32   ? save_get_le(&p, end, 4, &v)
-		    : f->code == SAVE_E_FIXED64 ? save_get_le(&p, end, 8, &v)
-						: save_varint(&p, end, &v);
-
-		if (!ok)
+		if (!save_get_number(&p, end, wt, &v))
 			return save_bad(in, f->name, "is cut short");
 		if (*n >= f->count)
 			return save_bad(in, f->name, "has too many elements");

@@ -40,7 +40,7 @@ void save_wire_fini(struct save_buf *w)
 	w->n = w->cap = 0;
 }
 
-static uint8_t *put_number(uint8_t *p, uint64_t v)
+static uint8_t *put_varint(uint8_t *p, uint64_t v)
 {
 	while (v >= 0x80) {
 		*p++ = (uint8_t)(v | 0x80);
@@ -57,29 +57,35 @@ static uint8_t *put_le(uint8_t *p, uint64_t v, unsigned bytes)
 	return p + bytes;
 }
 
+uint8_t *save_put_number(uint8_t *p, uint32_t wt, uint64_t v)
+{
+	return wt == SAVE_WT_VARINT ? put_varint(p, v)
+				    : put_le(p, v, wt == SAVE_WT_32 ? 4 : 8);
+}
+
 uint8_t *save_put_varint(uint8_t *p, uint32_t key, uint64_t v)
 {
-	return put_number(put_number(p, key), v);
+	return put_varint(put_varint(p, key), v);
 }
 
 uint8_t *save_put_zigzag(uint8_t *p, uint32_t key, uint64_t v)
 {
-	return put_number(put_number(p, key), save_zigzag(v));
+	return save_put_varint(p, key, save_zigzag(v));
 }
 
 uint8_t *save_put_fixed32(uint8_t *p, uint32_t key, uint64_t v)
 {
-	return put_le(put_number(p, key), v, 4);
+	return put_le(put_varint(p, key), v, 4);
 }
 
 uint8_t *save_put_fixed64(uint8_t *p, uint32_t key, uint64_t v)
 {
-	return put_le(put_number(p, key), v, 8);
+	return put_le(put_varint(p, key), v, 8);
 }
 
 void save_wire_varint(struct save_buf *w, uint64_t v)
 {
-	w->n = (size_t)(put_number(w->p + w->n, v) - w->p);
+	w->n = (size_t)(put_varint(w->p + w->n, v) - w->p);
 }
 
 size_t save_wire_open(struct save_buf *w, uint32_t key)
@@ -189,25 +195,12 @@ static uint64_t member_of(const struct save_field *f, const void *p)
 	}
 }
 
-static uint8_t *put_element(uint8_t *p, uint8_t code, uint64_t v)
-{
-	switch (code) {
-	case SAVE_E_ZIGZAG:
-		return put_number(p, save_zigzag(v));
-	case SAVE_E_FIXED32:
-		return put_le(p, v, 4);
-	case SAVE_E_FIXED64:
-		return put_le(p, v, 8);
-	default:
-		return put_number(p, v);
-	}
-}
-
 /* Arrays lose the zeros at their end; numbers are packed. */
 static bool put_array(struct save_buf *w, const struct save_field *f,
 		      const uint8_t *p)
 {
 	size_t n = f->count, from;
+	uint32_t wt = save_code_wire(f->code);
 	uint8_t *to;
 
 	while (n && all_zero(p + (n - 1) * f->stride, f->stride))
@@ -223,8 +216,12 @@ static bool put_array(struct save_buf *w, const struct save_field *f,
 	from = save_wire_open(w, f->key);
 	if (!from || !save_wire_room(w, n * SAVE_NUMBER_BYTES))
 		return false;
-	for (to = w->p + w->n; n; n--, p += f->stride)
-		to = put_element(to, f->code, member_of(f, p));
+	for (to = w->p + w->n; n; n--, p += f->stride) {
+		uint64_t v = member_of(f, p);
+
+		to = save_put_number(
+		    to, wt, f->code == SAVE_E_ZIGZAG ? save_zigzag(v) : v);
+	}
 	w->n = (size_t)(to - w->p);
 	return save_wire_close(w, from);
 }

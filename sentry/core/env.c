@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,6 +36,9 @@
 
 static uint8_t random_block[RANDOM_BLOCK_BYTES];
 static size_t random_left;
+
+/* What sandbox_env_expected() has to undo. */
+static atomic_bool expecting;
 
 /* What still uses it shall not find what it looks for. */
 static void env_free(void *ctx, void *p, size_t bytes)
@@ -91,6 +95,7 @@ void sandbox_env_expect(size_t bytes, bool now)
 
 	if (bytes < 2 * HUGE_BYTES)
 		return;
+	expecting = true;
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_MMAP_MAX, 0);
 	p = malloc(bytes);
@@ -105,8 +110,11 @@ void sandbox_env_expect(size_t bytes, bool now)
 	free(p);
 }
 
+/* Each mallopt() tidies up the whole heap. */
 void sandbox_env_expected(void)
 {
+	if (!atomic_exchange(&expecting, false))
+		return;
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	mallopt(M_MMAP_MAX, MMAPS);
 }

@@ -177,6 +177,13 @@ bool value_addr_eq(const struct nst_addr *a, const struct nst_addr *b)
 	       !memcmp(a->b, b->b, a->family == 4 ? 4 : 16);
 }
 
+bool value_addr_is_any(const struct nst_addr *a)
+{
+	static const uint8_t none[sizeof a->b];
+
+	return !memcmp(a->b, none, a->family == 4 ? 4 : sizeof none);
+}
+
 struct nst_addr value_nth(const struct nst_addr *a, uint8_t len, uint8_t n)
 {
 	struct nst_addr r = *a;

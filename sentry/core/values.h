@@ -30,6 +30,8 @@ bool value_id_ok(const char *text);
  * exist or is `a` itself. n < 256. */
 struct nst_addr value_nth(const struct nst_addr *a, uint8_t len, uint8_t n);
 bool value_addr_eq(const struct nst_addr *a, const struct nst_addr *b);
+/* Is it 0.0.0.0 or ::? */
+bool value_addr_is_any(const struct nst_addr *a);
 
 /* "none" for family 0. */
 char *value_addr_text(const struct nst_addr *a, char buf[VALUE_TEXT_BYTES]);

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sentry/core/values.h"
+
 #define ERRORS_MAX 16
 
 int dflow_table_new(struct gateway *gw)
@@ -63,7 +65,7 @@ size_t dflow_count(const struct gateway *gw)
 
 static bool sa_eq(const struct nst_sockaddr *a, const struct nst_sockaddr *b)
 {
-	return a->port == b->port && gw_addr_eq(&a->addr, &b->addr);
+	return a->port == b->port && value_addr_eq(&a->addr, &b->addr);
 }
 
 static struct dflow **bucket_of(const struct gateway *gw, enum dflow_kind kind,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "sentry/core/log.h"
+#include "sentry/core/values.h"
 #include "sentry/gateway/policy.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -90,7 +91,7 @@ static struct dns_server *find_server(struct dns *dns, bool of_guest,
 	for (size_t i = 0; i < dns->nservers; i++) {
 		struct dns_server *s = &dns->server[i];
 
-		if (s->of_guest == of_guest && gw_addr_eq(&s->addr, a))
+		if (s->of_guest == of_guest && value_addr_eq(&s->addr, a))
 			return s;
 	}
 	return NULL;

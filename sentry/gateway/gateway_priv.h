@@ -141,7 +141,6 @@ void host_addr_from(const struct nst_sockaddr *a, struct host_addr *out);
 bool host_addr_to(const struct sockaddr_storage *ss, struct nst_sockaddr *out);
 /* Is it the host's loopback (127/8, 0/8, ::1, ::, mapped ones)? */
 bool host_addr_is_loopback(const struct host_addr *a);
-bool gw_addr_eq(const struct nst_addr *a, const struct nst_addr *b);
 /*
  * Where on the host a guest's flow to `dst` goes. ACCES: the policy forbids it.
  * CONNREFUSED: an address of the gateway with nothing behind it. NETUNREACH:

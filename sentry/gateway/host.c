@@ -16,13 +16,8 @@
 #include <unistd.h>
 
 #include "sentry/core/fds.h"
+#include "sentry/core/values.h"
 #include "sentry/gateway/policy.h"
-
-bool gw_addr_eq(const struct nst_addr *a, const struct nst_addr *b)
-{
-	return a->family == b->family && a->family != 0 &&
-	       memcmp(a->b, b->b, a->family == 4 ? 4 : 16) == 0;
-}
 
 void host_addr_from(const struct nst_sockaddr *a, struct host_addr *out)
 {
@@ -129,8 +124,8 @@ enum nst_err host_map(const struct gateway *gw, uint8_t proto,
 
 	if (!policy_allows(o, proto, dst))
 		return NST_E_ACCES;
-	if (gw_addr_eq(&dst->addr, &o->gw4) ||
-	    gw_addr_eq(&dst->addr, &o->gw6)) {
+	if (value_addr_eq(&dst->addr, &o->gw4) ||
+	    value_addr_eq(&dst->addr, &o->gw6)) {
 		if (!o->host_loopback)
 			return NST_E_CONNREFUSED;
 		host_loopback(dst->addr.family, dst->port, out);

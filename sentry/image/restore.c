@@ -111,16 +111,6 @@ static int refuse(const struct restore *rs, enum nst_err e, const char *why)
 	return -errno_of(e);
 }
 
-/* What it still has to say, such as resets, goes nowhere. */
-static void free_quietly(struct sandbox *sb, struct nst_stack *st)
-{
-	if (sb->link)
-		sb->link->quiet = true;
-	nst_stack_free(st);
-	if (sb->link)
-		sb->link->quiet = false;
-}
-
 /* st in the place of the stack that was just made, on the same link. */
 static void exchange(struct restore *rs, struct sandbox *sb,
 		     struct nst_stack *st)
@@ -130,7 +120,7 @@ static void exchange(struct restore *rs, struct sandbox *sb,
 
 	sb->stack = st;
 	gateway_leave_guest(sb);
-	free_quietly(sb, old);
+	link_free_stack(sb->link, old);
 	if (sb->link && sb->link->moved)
 		sb->link->moved(sb->link, st, other);
 	restore_close_forsaken(rs, sb);
@@ -139,7 +129,7 @@ static void exchange(struct restore *rs, struct sandbox *sb,
 
 static int give_back(struct sandbox *sb, struct nst_stack *st, const char *why)
 {
-	free_quietly(sb, st);
+	link_free_stack(sb->link, st);
 	log_error("%s", why);
 	return -ENODEV;
 }

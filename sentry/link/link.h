@@ -8,6 +8,7 @@
 #ifndef SENTRY_LINK_LINK_H
 #define SENTRY_LINK_LINK_H
 
+#include "netstack/nst_stack.h"
 #include "sentry/core/sandbox.h"
 
 struct link {
@@ -39,6 +40,17 @@ struct link {
 	 * malformed. S */
 	uint64_t tx_drops, rx_drops;
 };
+
+/* Frees a stack on this link (NULL: none) whose place another one has taken, or
+ * takes no more: what it still has to say, such as resets, goes nowhere. */
+static inline void link_free_stack(struct link *l, struct nst_stack *st)
+{
+	if (l)
+		l->quiet = true;
+	nst_stack_free(st);
+	if (l)
+		l->quiet = false;
+}
 
 /*
  * An in-memory link between two netstacks: adds NIC "eth0" to the guest's and

@@ -238,14 +238,8 @@ static int change_all(struct job *j, const uint8_t **image, const uint8_t *end)
 
 static void free_stacks(struct job *j, struct nst_stack *st[SIDES])
 {
-	struct link *l = j->sb->link;
-
-	if (l)
-		l->quiet = true;
 	for (int i = 0; i < SIDES; i++)
-		nst_stack_free(st[i]);
-	if (l)
-		l->quiet = false;
+		link_free_stack(j->sb->link, st[i]);
 }
 
 /* ---- the whole ---- */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sentry/core/errmap.h"
+#include "sentry/core/values.h"
 #include "sentry/loop/loop.h"
 #include "sentry/sock/scratch.h"
 
@@ -73,12 +74,6 @@ static bool guest_end_empty(const struct sock *s)
 	return queued <= 1;
 }
 
-static bool addr_eq(const struct nst_sockaddr *a, const struct nst_sockaddr *b)
-{
-	return a->port == b->port && a->addr.family == b->addr.family &&
-	       memcmp(a->addr.b, b->addr.b, a->addr.family == 4 ? 4 : 16) == 0;
-}
-
 static bool is_plain(const struct sock *s, const struct nst_dgram_in *in)
 {
 	struct nst_sockaddr peer;
@@ -87,7 +82,8 @@ static bool is_plain(const struct sock *s, const struct nst_dgram_in *in)
 		return false;
 	if (nst_sock_remote(nst_dgram_sock(s->dgram), &peer) != NST_OK)
 		return false;
-	return addr_eq(&peer, &in->src);
+	return peer.port == in->src.port &&
+	       value_addr_eq(&peer.addr, &in->src.addr);
 }
 
 static void now_visible(struct sock *s, const struct nst_dgram_in *in)

@@ -15,6 +15,7 @@
 
 #include "netstack/nst_stack.h"
 #include "sentry/core/errmap.h"
+#include "sentry/core/values.h"
 #include "sentry/gateway/policy.h"
 
 enum outcome { PENDING, UP, FAILED };
@@ -177,13 +178,8 @@ static enum trap_verdict conclude(struct trap *t)
 
 static bool policy_refuses(const struct sock *s, const struct nst_sockaddr *to)
 {
-	static const uint8_t none[16];
-	size_t bytes = to->addr.family == 4 ? 4 : 16;
-	bool any = true;
-
-	for (size_t i = 0; i < bytes; i++)
-		any = any && to->addr.b[i] == none[i];
-	if (any || nst_addr_is_local(s->sb->stack, &to->addr))
+	if (value_addr_is_any(&to->addr) ||
+	    nst_addr_is_local(s->sb->stack, &to->addr))
 		return false;
 	return !policy_allows(s->sb->opt, IPPROTO_TCP, to);
 }

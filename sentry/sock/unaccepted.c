@@ -3,16 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "sentry/core/values.h"
 #include "sentry/sock/sock_priv.h"
-
-static bool is_any(const struct nst_addr *a)
-{
-	static const uint8_t none[sizeof a->b];
-
-	return !memcmp(a->b, none, a->family == 4 ? 4 : sizeof none);
-}
 
 /* 2: its very address; 1: its port, on any address; 0: not. */
 static int fits(const struct sock *listener, const struct nst_sockaddr *at)
@@ -22,10 +15,9 @@ static int fits(const struct sock *listener, const struct nst_sockaddr *at)
 	nst_sock_local(nst_tcp_sock(listener->tcp), &l);
 	if (l.port != at->port)
 		return 0;
-	if (l.addr.family == at->addr.family &&
-	    !memcmp(l.addr.b, at->addr.b, l.addr.family == 4 ? 4 : 16))
+	if (value_addr_eq(&l.addr, &at->addr))
 		return 2;
-	return !l.addr.family || is_any(&l.addr);
+	return !l.addr.family || value_addr_is_any(&l.addr);
 }
 
 /* Where the guest will accept it. */

@@ -36,16 +36,18 @@ static void down(void)
 
 TestSuite(crowd, .init = up, .fini = down);
 
-static void all_connect(void)
+static void open_one(struct nst_tcp **tp)
 {
 	struct nst_sockaddr to = test_sa("127.0.0.1", 90);
 
-	for (size_t i = 0; i < CROWD; i++) {
-		cr_assert_eq(nst_tcp_new(w.st, 4, NULL, w.now, &crowd[i]),
-			     NST_OK);
-		cr_assert_eq(nst_tcp_connect(crowd[i], &to, w.now),
-			     NST_E_INPROGRESS);
-	}
+	cr_assert_eq(nst_tcp_new(w.st, 4, NULL, w.now, tp), NST_OK);
+	cr_assert_eq(nst_tcp_connect(*tp, &to, w.now), NST_E_INPROGRESS);
+}
+
+static void all_connect(void)
+{
+	for (size_t i = 0; i < CROWD; i++)
+		open_one(&crowd[i]);
 	w_check(&w);
 }
 
@@ -160,13 +162,8 @@ Test(crowd, a_request_that_finds_no_room_asks_again)
 /* Somebody who accepts soon enough gets all: the SYNs come one by one. */
 Test(crowd, one_after_the_other_all_get_through)
 {
-	struct nst_sockaddr to = test_sa("127.0.0.1", 90);
-
 	for (size_t i = 0; i < CROWD; i++) {
-		cr_assert_eq(nst_tcp_new(w.st, 4, NULL, w.now, &crowd[i]),
-			     NST_OK);
-		cr_assert_eq(nst_tcp_connect(crowd[i], &to, w.now),
-			     NST_E_INPROGRESS);
+		open_one(&crowd[i]);
 		w_after(&w, 10 * NST_MS);
 	}
 	for (int i = 0; i < 100 && ngot < CROWD; i++) {
