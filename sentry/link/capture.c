@@ -13,13 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sentry/core/log.h"
+#include "sentry/core/thread.h"
 #include "sentry/link/pcapng.h"
 
 #define CAPTURE_BUF_BYTES (2u << 20)    /* two of them */
@@ -107,17 +107,6 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Without signals: they are for the launcher's threads. */
-static void start_writer(struct capture *c)
-{
-	sigset_t all, old;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	c->started = !pthread_create(&c->thread, NULL, writer, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 /* ---- blocks ---- */
 
 /* Room for n bytes; NULL: none, for good or for now. */
@@ -178,7 +167,7 @@ void capture_packet(struct capture *c, int interface, bool outbound,
 	if (p.interface < c->interfaces) {
 		p.snaplen = c->snaplen[interface];
 		if (!c->started)
-			start_writer(c);
+			c->started = !thread_start(&c->thread, writer, c);
 		to = reserve(c, pcapng_packet_max(&p));
 		if (to)
 			commit(c, pcapng_packet(to, &p));

@@ -36,11 +36,23 @@ static bool pkt_refers(const struct nst_pkt *pkt, const uint8_t *p,
 	return false;
 }
 
+/* Only looks: of memory that no packet refers to, threads may free some at the
+ * same time (sentry/save). */
+static bool queue_refers(const struct pkt_queue *q, const uint8_t *mem,
+			 size_t bytes)
+{
+	const struct nst_pkt *pkt = q->refs ? q->head : NULL;
+
+	while (pkt && !pkt_refers(pkt, mem, bytes))
+		pkt = pkt->next;
+	return pkt != NULL;
+}
+
 /* Rebuilds the queue; packets that cannot be copied are dropped. */
 static void queue_detach(struct pair *p, struct pkt_queue *q,
 			 const uint8_t *mem, size_t bytes)
 {
-	uint32_t n = q->refs ? q->count : 0;
+	uint32_t n = queue_refers(q, mem, bytes) ? q->count : 0;
 
 	while (n--) {
 		struct nst_pkt *pkt = pkt_queue_pop(q);

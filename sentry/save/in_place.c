@@ -6,7 +6,8 @@
  *            is loaded at once, into a stack beside the old one, with the same
  *            links and the same users. The old one is only read. Nothing is
  *            sent and nothing told, so both may be alive; a failure until here
- *            leaves the old ones.
+ *            leaves the old ones. Of many sockets one thread saves and another
+ *            one loads.
  *   save     the gateway's own objects go into an image.
  *   change   every pointer into the old stacks is exchanged: the sandbox's, the
  *            links', struct sock's, then the gateway's by its restored records.
@@ -32,11 +33,14 @@
 #include "sentry/core/run.h"
 #include "sentry/gateway/gateway_save.h"
 #include "sentry/link/link.h"
+#include "sentry/save/apart.h"
 #include "sentry/save/save_priv.h"
 #include "sentry/sock/sock.h"
 
 enum { GUEST, GATEWAY, SIDES };
 #define AHEAD 8 /* of what is far apart in memory */
+/* From so many on another thread is worth starting. */
+#define APART_LEAST_SOCKS 128
 
 struct job {
 	struct sandbox *sb;
@@ -45,6 +49,7 @@ struct job {
 	struct moved *moved;
 	size_t nmoved;
 	uint64_t bytes; /* of all records */
+	nst_time cpu;   /* of other threads */
 	char why[NST_SAVE_WHY];
 };
 
@@ -97,6 +102,20 @@ static bool move_records(void *ctx, const void *data, size_t bytes)
 	return !m->refused;
 }
 
+/* Loading takes longer than saving, and needs nothing of it but the records. */
+static enum nst_err move_apart(struct job *j, struct nst_stack *old,
+			       const struct nst_save_sink *sink)
+{
+	bool worth = nst_stack_socks(old) >= APART_LEAST_SOCKS;
+	struct apart *a = worth ? apart_begin(sink) : NULL;
+	const struct nst_save_sink to_it = {.ctx = a, .put = apart_put};
+	enum nst_err e = nst_stack_save(old, a ? &to_it : sink);
+
+	if (a)
+		(void)apart_end(a, &j->cpu); /* the mover knows */
+	return e;
+}
+
 static int move_stack(struct job *j, int which)
 {
 	struct side side = {j, which};
@@ -114,7 +133,7 @@ static int move_stack(struct job *j, int which)
 
 	if (nst_load_begin(&how, &m.loading, j->why))
 		return -ENOMEM;
-	saved = nst_stack_save(j->old[which], &sink);
+	saved = move_apart(j, j->old[which], &sink);
 	loaded = nst_load_end(m.loading, &j->new[which]);
 	j->bytes += m.bytes;
 	if (saved && !m.refused)
@@ -273,7 +292,7 @@ static int run_job(struct job *j, struct save_image *im)
 
 static void fill_report(const struct job *j, struct save_report *out)
 {
-	*out = (struct save_report){.image_bytes = j->bytes};
+	*out = (struct save_report){.image_bytes = j->bytes, .cpu = j->cpu};
 	for (int i = 0; i < SIDES; i++) {
 		out->endpoints += j->points[i].found;
 		out->connections += j->points[i].connections;

@@ -17,7 +17,7 @@
 
 struct save_report {
 	nst_time stall; /* for which the sandbox stood still, ns */
-	nst_time cpu;   /* what of it this thread ran */
+	nst_time cpu;   /* what that took, on all threads, ns */
 	size_t image_bytes;
 	uint64_t endpoints;   /* sockets of both stacks */
 	uint64_t connections; /* TCP ones with a peer */

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "netstack/nst_stack.h"
 #include "sentry/core/log.h"
+#include "sentry/core/thread.h"
 #include "sentry/link/link.h"
 #include "sentry/save/save_priv.h"
 
@@ -21,19 +21,11 @@ static void note(struct saves *sv, nst_time stall)
 		sv->most = stall;
 }
 
-static nst_time thread_time(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return ts.tv_sec * NST_SEC + ts.tv_nsec;
-}
-
 /* The stack's clock stands still meanwhile; captures keep the host's. */
 static int save_stopped(struct sandbox *sb, struct save_report *out)
 {
 	struct saves *sv = sb->saves;
-	nst_time before = sb->behind, cpu = thread_time();
+	nst_time before = sb->behind, cpu = thread_cpu_time();
 	int err;
 
 	sandbox_clock_stop(sb, sandbox_now(sb));
@@ -42,7 +34,7 @@ static int save_stopped(struct sandbox *sb, struct save_report *out)
 	sv->last_bytes = out->image_bytes;
 	sandbox_clock_start(sb);
 	out->stall = sb->behind - before;
-	out->cpu = thread_time() - cpu;
+	out->cpu += thread_cpu_time() - cpu;
 	if (sb->cap)
 		capture_clock(sb->cap, sb->behind);
 	return err;
