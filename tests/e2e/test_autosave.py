@@ -14,6 +14,16 @@ OFTEN = ["autosave", "autosave-1000", "autosave-asked"]
 SAVE_NOW = "import ctypes; save = lambda: ctypes.CDLL(None).syscall(175, 0, 0, 0)\n"
 
 
+def saves_of(code, mode):
+    """How many times it was saved, and failed to be, while it ran."""
+    with host.workdir() as d:
+        inside(["/usr/bin/python3", "-c", code], mode,
+               ["--net", "none", "-v", "--log", f"{d}/log"])
+        with open(f"{d}/log") as f:
+            return re.search(r"saved and restored (\d+) times, (\d+) failed",
+                             f.read())
+
+
 @modes(*host.AUTOSAVE)
 def test_number_of_saves(mode):
     """It does what it says: -v tells how often."""
@@ -24,18 +34,44 @@ c = socket.create_connection(s.getsockname()); d = s.accept()[0]
 for i in range(60):
     save(); c.sendall(b'ping'); d.recv(4); d.sendall(b'pong'); c.recv(4)
 """
-    with host.workdir() as d:
-        inside(["/usr/bin/python3", "-c", code], mode,
-               ["--net", "none", "-v", "--log", f"{d}/log"])
-        with open(f"{d}/log") as f:
-            m = re.search(r"saved and restored (\d+) times, (\d+) failed",
-                          f.read())
+    m = saves_of(code, mode)
     if mode == "autosave-1000":
         assert not m, m
         return
     least = {"autosave": 2, "autosave-syscall": 60, "autosave-1": 100,
              "autosave-no-shim": 10, "autosave-asked": 60}[mode]
     assert m and int(m[1]) >= least and m[2] == "0", m
+
+
+@modes("autosave-syscall", "autosave-asked")
+@seconds(60)
+def test_many_sockets(mode):
+    """So many that one thread saves and another one loads."""
+    code = SAVE_NOW + r"""
+import random, resource, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+s = socket.create_server(('127.0.0.1', 0), backlog=4)
+def pair():
+    c = socket.create_connection(s.getsockname())
+    return c, s.accept()[0]
+ends = [e for i in range(300) for e in pair()]
+queued = [b''] * len(ends)
+rnd = random.Random(1)
+for turn in range(8):
+    for i, e in enumerate(ends):
+        data = rnd.randbytes(rnd.randrange(1, 3000))
+        e.sendall(data)
+        queued[i ^ 1] += data
+    save()
+    for i in rnd.sample(range(len(ends)), 400):
+        got = b''
+        while len(got) < len(queued[i]):
+            got += ends[i].recv(1 << 16)
+        assert got == queued[i], (turn, i)
+        queued[i] = b''
+"""
+    m = saves_of(code, mode)
+    assert m and int(m[1]) >= 8 and m[2] == "0", m
 
 
 @modes("shim", "autosave", "autosave-syscall")
