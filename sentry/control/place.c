@@ -43,6 +43,17 @@ static int bind_to(int fd, const struct control_dir *d, const char *name)
 	return bind(fd, (struct sockaddr *)&un, sizeof un) ? -errno : 0;
 }
 
+static struct control_made made_of(const struct control_dir *d,
+				   const char *name)
+{
+	struct stat st;
+
+	if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return (struct control_made){0};
+	return (struct control_made){
+	    st.st_ino, st.st_ctim.tv_sec * 1000000000ll + st.st_ctim.tv_nsec};
+}
+
 /* Nobody can connect before listen(): by then the mode is right. */
 static int listen_at(int fd, const struct control_dir *d, const char *name)
 {
@@ -64,7 +75,10 @@ static int take(int fd, const struct control_dir *d, struct control_place *p)
 		rc = bind_to(fd, d, name);
 	if (rc == -EADDRINUSE)
 		return -EEXIST;
-	return rc ? rc : listen_at(fd, d, name);
+	if (!rc)
+		rc = listen_at(fd, d, name);
+	p->made = rc ? (struct control_made){0} : made_of(d, name);
+	return rc;
 }
 
 /* In one directory: `id`, or random ones until one is free. */
@@ -149,11 +163,18 @@ void control_place_remove(const struct control_place *p)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	struct control_dir d = {.fd = open(p->dir, flags)};
+	char name[VALUE_ID_BYTES + 8];
+	struct control_made now;
 
 	if (d.fd < 0)
 		return;
+	name_of(p->id, name);
 	control_dir_lock(&d);
-	control_dir_remove_dead(&d, p->id);
+	now = made_of(&d, name);
+	if (now.ino && now.ino == p->made.ino && now.ctime == p->made.ctime)
+		unlinkat(d.fd, name, 0);
+	else
+		control_dir_remove_dead(&d, p->id);
 	control_dir_close(&d); /* and so its lock */
 	rmdir(p->dir);
 }

@@ -32,10 +32,18 @@ struct control_dir {
 	char path[CONTROL_DIR_BYTES];
 };
 
+/* Tells a socket's name from one that was made later; all 0: unknown. D */
+struct control_made {
+	uint64_t ino;
+	int64_t ctime; /* ns */
+};
+
 /* A claimed name. S */
 struct control_place {
 	char dir[CONTROL_DIR_BYTES];
 	char id[VALUE_ID_BYTES];
+	struct control_made
+	    made; /* D: from then on only the dead are removed */
 };
 
 /* ---- dir.c ---- */
@@ -68,8 +76,10 @@ int control_dir_each(const struct control_dir *d,
  * Returns a listening socket. -EEXIST: a living sandbox has this id.
  */
 int control_place_claim(const char *id, struct control_place *p);
-/* Removes the name once nobody listens, and the directory if it is empty: the
- * name may be another sandbox's by now, which lives. */
+/*
+ * Removes the name if it is the one that was claimed, or nobody listens: it may
+ * be another sandbox's by now, which lives. Then the directory, if it is empty.
+ */
 void control_place_remove(const struct control_place *p);
 /*
  * In a mount namespace of its own: hides the directory from those in it, and

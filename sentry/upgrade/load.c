@@ -63,7 +63,7 @@ static bool load_guest(struct load *l, struct save_in *in,
 static bool load_control(struct load *l, struct save_in *in,
 			 const Cordon__UpgradeHead *m)
 {
-	struct control_place place;
+	struct control_place place = {0};
 
 	if (!m->place)
 		return true;

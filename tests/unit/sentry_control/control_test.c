@@ -286,6 +286,33 @@ Test(place, claims)
 	cr_assert_eq(rmdir(base), 0);
 }
 
+/* The kernel may close what a killed sentry had in an order of its own: whoever
+ * removes its name may still meet its socket. */
+Test(place, its_own_name_is_removed_while_its_socket_lives)
+{
+	struct control_place a, b;
+	struct stat st;
+	char path[160];
+
+	use_base();
+	snprintf(path, sizeof path, "%s/cordon/one.sock", base);
+	int fa = control_place_claim("one", &a);
+	control_place_remove(&a);
+	cr_assert_neq(lstat(path, &st), 0);
+	/* Another one's, of the same name, is not. */
+	int fb = control_place_claim("one", &b);
+	control_place_remove(&a);
+	cr_assert_eq(lstat(path, &st), 0);
+	/* Nor is it known to who has come later (an upgrade). */
+	b.made = (struct control_made){0};
+	control_place_remove(&b);
+	cr_assert_eq(lstat(path, &st), 0);
+	close(fa);
+	close(fb);
+	control_place_remove(&b);
+	cr_assert_eq(rmdir(base), 0);
+}
+
 Test(place, dead_names_are_swept)
 {
 	struct control_place p;
