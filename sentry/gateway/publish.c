@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sentry/core/log.h"
 
 #define LISTEN_BACKLOG 4096
+#define BIND_STEP_MS 5
+#define BIND_WAIT_MS 300 /* for all ports together */
 
 bool pub_addrs(const struct gateway *gw, uint8_t family, struct nst_addr *from,
 	       struct nst_addr *to)
@@ -68,8 +71,7 @@ static void bind_failed(const struct nst_sockaddr *at, bool udp, int err)
 			  strerror(err));
 }
 
-static int bind_socket(struct gateway *gw, const struct nst_sockaddr *at,
-		       bool udp)
+static int bind_now(struct gateway *gw, const struct nst_sockaddr *at, bool udp)
 {
 	struct host_addr a;
 	int on = 1, err, fd;
@@ -87,6 +89,25 @@ static int bind_socket(struct gateway *gw, const struct nst_sockaddr *at,
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+/*
+ * LINUX: what a killed process had in an io_uring is let go by a worker, some
+ * ms after the process is gone. Whoever starts a sandbox again at once is not
+ * told that its port is taken.
+ */
+static int bind_socket(struct gateway *gw, const struct nst_sockaddr *at,
+		       bool udp)
+{
+	const struct timespec step = {.tv_nsec = BIND_STEP_MS * NST_MS};
+	int fd = bind_now(gw, at, udp);
+
+	while (fd == -EADDRINUSE && gw->pub->waited < BIND_WAIT_MS) {
+		gw->pub->waited += BIND_STEP_MS;
+		nanosleep(&step, NULL);
+		fd = bind_now(gw, at, udp);
+	}
+	return fd;
 }
 
 static int open_port(struct gateway *gw, const struct opt_publish *o,

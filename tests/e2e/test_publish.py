@@ -2,6 +2,7 @@
 """Servers inside, clients on the host: -p."""
 
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -112,6 +113,16 @@ def test_port_in_use(mode):
     equal(r.returncode, 125, "exit code")
     assert str(port).encode() in r.stderr and \
         r.stderr.count(b"\n") == 1, r.stderr
+
+
+def test_again_after_a_kill(mode):
+    """The kernel lets go of the port a little later than of the process."""
+    for _ in range(8):
+        with server(mode, "-p", "127.0.0.1:8093:8000") as p:
+            wait_echo(8093)
+            assert p.poll() is None
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
 
 
 def test_client_resets(mode):

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -217,6 +218,31 @@ Test(publish, udp4)
 Test(publish, udp6)
 {
 	udp_exchange("::1", "fd00::15");
+}
+
+static void *close_soon(void *arg)
+{
+	usleep(50000);
+	close(*(int *)arg);
+	return NULL;
+}
+
+/* As after a sandbox that was killed. */
+Test(publish, port_that_is_free_in_a_moment)
+{
+	uint16_t port = 0;
+	int lfd = host_listen("127.0.0.1", &port);
+	pthread_t thread;
+
+	rig_options(&rig);
+	publish = (struct opt_publish){.host = test_sa("127.0.0.1", port),
+				       .guest_port = 80};
+	rig.opt.publish = &publish;
+	rig.opt.npublish = 1;
+	cr_assert_eq(pthread_create(&thread, NULL, close_soon, &lfd), 0);
+	rig_start(&rig, 0);
+	pthread_join(thread, NULL);
+	rig_stop(&rig);
 }
 
 Test(publish, port_in_use, .init = cr_redirect_stderr)
