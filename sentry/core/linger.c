@@ -9,7 +9,11 @@
 #include "sentry/sock/sock.h"
 #include "sentry/trap/trap.h"
 
-#define LINGER_STEP_NS 1000000
+#define LINGER_STEP NST_MS
+#define LINGER_STEP_MOST (50 * NST_MS)
+/* Looking costs more the more sockets there are, and under the lock: the loop
+ * has most of the time. */
+#define LINGER_SHARE 8
 
 /* A connection that still has something to tell its peer. */
 static bool tcp_is_closing(const struct nst_tcp *tp)
@@ -67,9 +71,15 @@ static void drain_datagrams(struct sandbox *sb)
 			datagram_drain_guest(s);
 }
 
+static void rest(nst_time t)
+{
+	t = t < LINGER_STEP ? LINGER_STEP : t;
+	t = t > LINGER_STEP_MOST ? LINGER_STEP_MOST : t;
+	nanosleep(&(struct timespec){.tv_nsec = t}, NULL);
+}
+
 void linger(struct sandbox *sb, bool (*stop)(void *arg), void *arg)
 {
-	const struct timespec step = {.tv_nsec = LINGER_STEP_NS};
 	uint64_t least = UINT64_MAX;
 	nst_time progress = sandbox_now(sb);
 
@@ -78,9 +88,10 @@ void linger(struct sandbox *sb, bool (*stop)(void *arg), void *arg)
 	sandbox_unlock(sb);
 	for (;;) {
 		sandbox_lock(sb);
+		nst_time start = sandbox_now(sb);
 		uint64_t left = left_to_do(sb);
-		sandbox_unlock(sb);
 		nst_time now = sandbox_now(sb);
+		sandbox_unlock(sb);
 
 		if (left < least)
 			progress = now;
@@ -88,6 +99,6 @@ void linger(struct sandbox *sb, bool (*stop)(void *arg), void *arg)
 			least = left;
 		if (!left || now - progress > LINGER_PATIENCE || stop(arg))
 			return;
-		nanosleep(&step, NULL);
+		rest(LINGER_SHARE * (now - start));
 	}
 }

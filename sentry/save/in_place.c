@@ -42,11 +42,17 @@ enum { GUEST, GATEWAY, SIDES };
 /* From so many on another thread is worth starting. */
 #define APART_LEAST_SOCKS 128
 
+struct moved {
+	struct sock *s;
+	struct nst_tcp *tcp;
+	struct nst_dgram *dgram;
+};
+
 struct job {
 	struct sandbox *sb;
 	struct nst_stack *old[SIDES], *new[SIDES];
 	struct points points[SIDES];
-	struct moved *moved;
+	struct moved *moved; /* room for all of the guest's */
 	size_t nmoved;
 	uint64_t bytes; /* of all records */
 	nst_time cpu;   /* of other threads */
@@ -73,11 +79,24 @@ static bool load_nic(void *ctx, struct nst_nic_config *cfg)
 	return l && l->carry && l->carry(l, s->which == GUEST, cfg);
 }
 
+/* What struct sock has of it from then on. */
+static void note_moved(struct job *j, struct sock *s, struct nst_sock *now)
+{
+	j->moved[j->nmoved++] =
+	    (struct moved){s, nst_sock_tcp(now), nst_sock_dgram(now)};
+}
+
 static void *load_sock(void *ctx, struct nst_sock *sock, uint64_t id)
 {
 	const struct side *s = ctx;
+	struct ep_owner *user =
+	    points_sock(&s->job->points[s->which], sock, id);
+	struct sock *of_guest =
+	    user && s->which == GUEST ? sock_of_owner(user) : NULL;
 
-	return points_sock(&s->job->points[s->which], sock, id);
+	if (of_guest)
+		note_moved(s->job, of_guest, sock);
+	return user;
 }
 
 static void load_fwd(void *ctx, struct nst_fwd_req *req, uint64_t id)
@@ -147,48 +166,19 @@ static int move_stack(struct job *j, int which)
 	return -EINVAL;
 }
 
-/* What a socket has from then on. */
-struct moved {
-	struct sock *s;
-	struct nst_tcp *tcp;
-	struct nst_dgram *dgram;
-};
-
-/* Whatever else happens, no socket may find itself without its endpoint. */
-static int unknown(struct job *j)
+/* Does every struct sock that has an endpoint get one? It cannot be otherwise:
+ * every endpoint has a new one. Tests look, because it is a cold walk. */
+static int check_socks(struct job *j)
 {
+	size_t n = 0;
+
+	for (struct sock *s = sock_next(j->sb, NULL); s;
+	     s = sock_next(j->sb, s))
+		n += s->tcp || s->dgram;
+	if (n == j->nmoved)
+		return 0;
 	refuse(j, "a socket has no endpoint");
 	return -EINVAL;
-}
-
-static int know_socks(struct job *j)
-{
-	const struct points *pt = &j->points[GUEST];
-	struct sandbox *sb = j->sb;
-
-	j->moved = calloc(pt->found + 1, sizeof *j->moved);
-	if (!j->moved)
-		return -ENOMEM;
-	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s)) {
-		if (!s->tcp && !s->dgram)
-			continue;
-		if (j->nmoved == pt->found)
-			return unknown(j);
-		j->moved[j->nmoved++].s = s;
-	}
-	for (size_t i = 0; i < j->nmoved; i++) {
-		struct moved *m = &j->moved[i];
-		struct nst_sock *now;
-
-		if (i + AHEAD < j->nmoved)
-			__builtin_prefetch(sock_nst(j->moved[i + AHEAD].s));
-		now = points_find(pt, nst_sock_id(sock_nst(m->s)));
-		if (!now)
-			return unknown(j);
-		m->tcp = nst_sock_tcp(now);
-		m->dgram = nst_sock_dgram(now);
-	}
-	return 0;
 }
 
 static int move_stacks(struct job *j)
@@ -198,11 +188,14 @@ static int move_stacks(struct job *j)
 	for (int i = 0; i < SIDES && !err; i++)
 		if (j->old[i])
 			err = points_of(&j->points[i], j->old[i]);
+	j->moved = calloc(j->points[GUEST].n + 1, sizeof *j->moved);
+	if (!j->moved)
+		return -ENOMEM;
 	sandbox_env_expect(saves_need(j->sb), false);
 	for (int i = 0; i < SIDES && !err; i++)
 		if (j->old[i])
 			err = move_stack(j, i);
-	return err ? err : know_socks(j);
+	return err || !j->sb->poison ? err : check_socks(j);
 }
 
 static int save_gateway(struct job *j, struct save_image *im)

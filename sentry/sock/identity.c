@@ -139,6 +139,10 @@ static bool run_one_job(struct sandbox *sb)
 
 	sandbox_lock(sb);
 	s = pop_job(sb->socks, &jobs);
+	/* A guest end that is gone is not looked for: of a process that had
+	 * thousands, each would be a scan. */
+	if (s && !s->dead && s->send_fd >= 0)
+		(void)stream_check_gone(s);
 	if (s) {
 		w = (struct whereabouts){s->cookie, s->id, s->hint_tid,
 					 s->hint_fd};
@@ -348,9 +352,7 @@ void sock_sweep(struct sandbox *sb, bool scan)
 
 /* ---- conflicts ---- */
 
-/* A user of the stack's that is a guest's socket: the gateway's resolver has
- * endpoints in the guest's netstack too. */
-static struct sock *sock_of_owner(struct ep_owner *o)
+struct sock *sock_of_owner(struct ep_owner *o)
 {
 	if (o->events != stream_events && o->events != datagram_events)
 		return NULL;

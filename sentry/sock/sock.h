@@ -137,6 +137,9 @@ struct sock *sock_new(struct sandbox *sb, int domain, int type, int proto);
 int sock_open(struct sock *s);
 /* The endpoint's common part. */
 struct nst_sock *sock_nst(const struct sock *s);
+/* The guest's socket that is this user of an endpoint in the guest's stack;
+ * NULL: the gateway's resolver, which has endpoints there too. */
+struct sock *sock_of_owner(struct ep_owner *o);
 void sock_get(struct sock *s);
 void sock_put(struct sock *s);
 /* The guest has closed it, or it failed for good: frees endpoint and ends.
