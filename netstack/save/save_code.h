@@ -79,6 +79,76 @@ static inline uint64_t save_unzigzag(uint64_t v)
 	return (v >> 1) ^ (0 - (v & 1));
 }
 
+/* A number, and what is behind it; NULL: it is cut short. */
+struct save_number {
+	const uint8_t *behind;
+	uint64_t v;
+};
+
+struct save_number save_varint_long(const uint8_t *p, const uint8_t *end);
+static inline struct save_number save_varint(const uint8_t *p,
+					     const uint8_t *end)
+{
+	if (p < end && !(*p & 0x80))
+		return (struct save_number){p + 1, *p};
+	if (end - p >= 2 && !(p[1] & 0x80))
+		return (struct save_number){p + 2, (p[0] & 0x7fu) |
+						       (uint64_t)p[1] << 7};
+	return save_varint_long(p, end);
+}
+
+/* Little endian; a single load, in a form that compilers know. */
+static inline uint32_t save_load32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	       (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t save_load64(const uint8_t *p)
+{
+	return save_load32(p) | (uint64_t)save_load32(p + 4) << 32;
+}
+
+static inline struct save_number save_le32(const uint8_t *p, const uint8_t *end)
+{
+	if (end - p < 4)
+		return (struct save_number){NULL, 0};
+	return (struct save_number){p + 4, save_load32(p)};
+}
+
+static inline struct save_number save_le64(const uint8_t *p, const uint8_t *end)
+{
+	if (end - p < 8)
+		return (struct save_number){NULL, 0};
+	return (struct save_number){p + 8, save_load64(p)};
+}
+
+/* Of that wire type; of no number's type there is none. */
+static inline struct save_number save_number(const uint8_t *p,
+					     const uint8_t *end, uint32_t wt)
+{
+	switch (wt) {
+	case SAVE_WT_VARINT:
+		return save_varint(p, end);
+	case SAVE_WT_64:
+		return save_le64(p, end);
+	case SAVE_WT_32:
+		return save_le32(p, end);
+	default:
+		return (struct save_number){NULL, 0};
+	}
+}
+
+/* The key of the next field. */
+static inline struct save_number save_key(const uint8_t *p, const uint8_t *end)
+{
+	struct save_number n = save_varint(p, end);
+
+	if (n.v > UINT32_MAX || n.v < 8)
+		n.behind = NULL;
+	return n;
+}
+
 /* A field on the wire. */
 struct save_token {
 	uint32_t key;
@@ -86,75 +156,9 @@ struct save_token {
 	const uint8_t *data; /* of a length-prefixed one */
 	size_t bytes;
 };
-/* Numbers at *p, which moves behind them. False: cut short. */
-NST_MUST_CHECK bool save_varint_long(const uint8_t **p, const uint8_t *end,
-				     uint64_t *out);
-static inline bool save_get_le(const uint8_t **at, const uint8_t *end,
-			       unsigned bytes, uint64_t *out)
-{
-	const uint8_t *p = *at;
-	uint64_t v = 0;
-
-	if ((size_t)(end - p) < bytes)
-		return false;
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	*at = p + bytes;
-	*out = v;
-	return true;
-}
-
-static inline bool save_varint(const uint8_t **p, const uint8_t *end,
-			       uint64_t *out)
-{
-	const uint8_t *at = *p;
-
-	if (end - at >= 2 && at[0] & 0x80 && !(at[1] & 0x80)) {
-		*out = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
-		*p = at + 2;
-		return true;
-	}
-	if (at == end || (*at & 0x80))
-		return save_varint_long(p, end, out);
-	*out = *at;
-	*p = at + 1;
-	return true;
-}
-
-/* A number of that wire type. False: cut short, or of no number's type. */
-static inline bool save_get_number(const uint8_t **p, const uint8_t *end,
-				   uint32_t wt, uint64_t *out)
-{
-	switch (wt) {
-	case SAVE_WT_VARINT:
-		return save_varint(p, end, out);
-	case SAVE_WT_64:
-		return save_get_le(p, end, 8, out);
-	case SAVE_WT_32:
-		return save_get_le(p, end, 4, out);
-	default:
-		return false;
-	}
-}
-
-/* The next field. False: it is none. */
-static inline bool save_token(const uint8_t **p, const uint8_t *end,
-			      struct save_token *out)
-{
-	uint64_t v;
-
-	if (!save_varint(p, end, &v) || v > UINT32_MAX || v < 8)
-		return false;
-	out->key = (uint32_t)v;
-	if ((v & 7) != SAVE_WT_LEN)
-		return save_get_number(p, end, v & 7, &out->value);
-	if (!save_varint(p, end, &v) || v > (uint64_t)(end - *p))
-		return false;
-	out->data = *p;
-	out->bytes = (size_t)v;
-	*p += v;
-	return true;
-}
+/* The field whose key is in front of p. What is behind it; NULL: cut short. */
+const uint8_t *save_token(uint32_t key, const uint8_t *p, const uint8_t *end,
+			  struct save_token *out);
 
 /* Where a message goes, whose fields come one after the other. */
 struct save_get {
@@ -165,10 +169,12 @@ struct save_get {
 	uint32_t n;
 };
 
-/* Of a field that is no number: in the table, made by hand, or unknown. False,
- * and so noted: it is not as it must be. */
-NST_MUST_CHECK bool save_get_field(struct save_get *g,
-				   const struct save_token *k, void *obj);
+/* Of a field that is no number, whose key is in front of p: in the table, made
+ * by hand, or unknown. What is behind it; NULL, and so noted: it is not as it
+ * must be. */
+NST_MUST_CHECK const uint8_t *save_get_field(struct save_get *g, uint32_t key,
+					     const uint8_t *p,
+					     const uint8_t *end, void *obj);
 /* These note what is wrong, and return false. */
 bool save_get_cut(const struct save_get *g);
 bool save_get_range(const struct save_get *g, const char *name);
@@ -230,12 +236,19 @@ static inline bool save_set_seq(struct seq *p, uint64_t v)
 #define SAVE_FROM_fixed32(v, i32)                                              \
 	((i32) ? (uint64_t)(int64_t)(int32_t)(uint32_t)(v) : (v))
 #define SAVE_FROM_fixed64(v, i32) (v)
-/* `g`, `k` and `o` are there, too. */
+#define SAVE_TAKE_varint save_varint(p, end)
+#define SAVE_TAKE_zigzag save_varint(p, end)
+#define SAVE_TAKE_fixed32 save_le32(p, end)
+#define SAVE_TAKE_fixed64 save_le64(p, end)
+/* `p` is the cursor; `end`, `g`, `n` and `o` are there, too. */
 #define SAVE_GET(code, i32, key_, member)                                      \
 	case key_:                                                             \
-		if (!SAVE_SET_MEMBER(&o->member,                               \
-				     SAVE_FROM_##code(k.value, i32)))          \
+		n = SAVE_TAKE_##code;                                          \
+		if (!n.behind)                                                 \
+			return save_get_cut(g);                                \
+		if (!SAVE_SET_MEMBER(&o->member, SAVE_FROM_##code(n.v, i32)))  \
 			return save_get_range(g, #member);                     \
+		p = n.behind;                                                  \
 		break
 
 #endif

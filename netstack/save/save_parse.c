@@ -113,16 +113,18 @@ static bool append_numbers(struct save_in *in,
 	uint32_t wt = save_wire_type(d->type);
 	size_t each = save_element_bytes(d->type), more = count_of(k, wt);
 	uint8_t *to;
-	uint64_t v;
 
 	if (!k->bytes)
 		return true;
 	to = extend(in, at, *n, more, each);
 	for (; to && p < end && more; more--, ++*n, to += each) {
-		if (!save_get_number(&p, end, wt, &v))
+		struct save_number v = save_number(p, end, wt);
+
+		if (!v.behind)
 			return bad(in, d, "is cut short");
-		if (!number_from(d->type, v, to))
+		if (!number_from(d->type, v.v, to))
 			return bad(in, d, "is out of range");
+		p = v.behind;
 	}
 	return to && (p == end || bad(in, d, "is cut short"));
 }
@@ -240,7 +242,12 @@ static bool unpack(struct unpack *u, const uint8_t *p, const uint8_t *end)
 	struct save_token k;
 
 	while (p < end) {
-		if (!save_token(&p, end, &k))
+		struct save_number key = save_key(p, end);
+
+		p = key.behind
+			? save_token((uint32_t)key.v, key.behind, end, &k)
+			: NULL;
+		if (!p)
 			return save_bad(u->in, u->d->short_name,
 					"is cut short");
 		if (!find(u, k.key >> 3, &d, &sub))
@@ -302,7 +309,7 @@ static bool get_mixed(struct save_get *g, const struct save_field *f,
 	return sub.m && f->sub->get(&sub, k->data, end, to);
 }
 
-bool save_get_field(struct save_get *g, const struct save_token *k, void *obj)
+static bool get_field(struct save_get *g, const struct save_token *k, void *obj)
 {
 	const ProtobufCMessageDescriptor *d = g->t->desc;
 	const struct save_field *f;
@@ -318,6 +325,17 @@ bool save_get_field(struct save_get *g, const struct save_token *k, void *obj)
 	if (!made)
 		return save_bad(g->in, g->t->name, "has a field too many");
 	return !g->m || field_from(&u, &d->fields[made->index], made->sub, k);
+}
+
+const uint8_t *save_get_field(struct save_get *g, uint32_t key,
+			      const uint8_t *p, const uint8_t *end, void *obj)
+{
+	struct save_token k;
+
+	p = save_token(key, p, end, &k);
+	if (!p)
+		(void)save_get_cut(g);
+	return p && get_field(g, &k, obj) ? p : NULL;
 }
 
 void *save_get_object(struct save_in *in, const struct save_type *t,

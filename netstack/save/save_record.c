@@ -14,12 +14,6 @@ static void put32(uint8_t *p, uint32_t v)
 		p[i] = (uint8_t)(v >> (8 * i));
 }
 
-static uint32_t get32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	       (uint32_t)p[3] << 24;
-}
-
 /* ---- out ---- */
 
 void save_out_init(struct save_out *o, const struct nst_env *env,
@@ -259,8 +253,8 @@ bool save_next(struct save_in *in)
 	in->nrecords++;
 	if (left < HEADER_BYTES)
 		return save_fail(in, NST_E_INVAL, "the image is cut short");
-	in->type = get32(in->p);
-	in->bytes = get32(in->p + 4);
+	in->type = save_load32(in->p);
+	in->bytes = save_load32(in->p + 4);
 	if (in->bytes > NST_SAVE_RECORD_MAX)
 		return save_fail(in, NST_E_INVAL, "the record is too long");
 	if (in->bytes > left - HEADER_BYTES)

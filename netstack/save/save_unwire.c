@@ -86,16 +86,18 @@ static bool take_packed(struct save_in *in, const struct save_field *f,
 {
 	const uint8_t *p = k->data, *end = p + k->bytes;
 	uint32_t wt = save_code_wire(f->code);
-	uint64_t v;
 
 	while (p < end) {
-		if (!save_get_number(&p, end, wt, &v))
+		struct save_number v = save_number(p, end, wt);
+
+		if (!v.behind)
 			return save_bad(in, f->name, "is cut short");
 		if (*n >= f->count)
 			return save_bad(in, f->name, "has too many elements");
 		if (!set_element(f->member, to + (size_t)*n * f->stride,
-				 element(f, v)))
+				 element(f, v.v)))
 			return save_bad(in, f->name, "is out of range");
+		p = v.behind;
 		++*n;
 	}
 	return true;

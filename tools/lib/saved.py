@@ -322,13 +322,16 @@ def getter(tag, rows):
                     for f in rows if is_number(f))
     return (f"static bool save_get_{tag}(struct save_get *g, const uint8_t *p,\n"
             f"	const uint8_t *end, void *obj)\n{{\n"
-            f"	struct {tag} *o = obj;\n	struct save_token k;\n\n"
+            f"	struct {tag} *o = obj;\n	struct save_number n;\n\n"
             f"	(void)o;\n	while (p < end) {{\n"
-            f"		if (!save_token(&p, end, &k))\n"
+            f"		n = save_key(p, end);\n"
+            f"		if (!n.behind)\n"
             f"			return save_get_cut(g);\n"
-            f"		switch (k.key) {{\n{cases}"
+            f"		p = n.behind;\n"
+            f"		switch (n.v) {{\n{cases}"
             f"		default:\n"
-            f"			if (!save_get_field(g, &k, obj))\n"
+            f"			p = save_get_field(g, (uint32_t)n.v, p, end, obj);\n"
+            f"			if (!p)\n"
             f"				return false;\n"
             f"		}}\n	}}\n	return true;\n}}\n")
 
