@@ -39,7 +39,7 @@ struct publish {
 	struct pub_bucket peer[PUB_BUCKETS]; /* R UDP */
 	size_t npeers, peers_max;            /* R */
 	uint8_t key[16];                     /* S */
-	unsigned waited; /* for ports to become free, ms. D */
+	unsigned waited; /* D for ports to become free, ms */
 };
 
 /*
