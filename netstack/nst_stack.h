@@ -19,7 +19,11 @@ struct nst_stack;
 /* env is borrowed for the life of the stack. NOMEM. */
 NST_MUST_CHECK enum nst_err nst_stack_new(const struct nst_env *env,
 					  nst_time now, struct nst_stack **out);
-/* Frees everything, sockets included; their users are not told. */
+/*
+ * Frees everything, sockets included. Nobody is told: neither their users nor,
+ * by a packet, anybody on a link (not that groups are left). Touches nothing of
+ * the embedder's but env's memory, which makes it possible on another thread.
+ */
 void nst_stack_free(struct nst_stack *st);
 /* Earliest moment at which nst_run_timers has work; NST_NEVER if none. */
 nst_time nst_next_deadline(const struct nst_stack *st);

@@ -69,6 +69,7 @@ void nst_stack_free(struct nst_stack *st)
 {
 	if (!st)
 		return;
+	st->ending = true;
 	if (st->dgram)
 		dgram_layer_free(st);
 	if (st->tcp)

@@ -38,6 +38,7 @@ struct nst_stack {
 	 * of their own */
 	struct nst_pkt *lo_head, **lo_tail; /* R */
 	uint32_t depth; /* D entries under way: only the outermost settles */
+	bool ending;    /* D it is being freed: nothing leaves any more */
 };
 
 /*

@@ -246,6 +246,10 @@ static void nic_tx_one(struct ip_layer *ip, struct nic *nic,
 {
 	struct eth_repr eth = {.type = eth_type};
 
+	if (ip->st->ending) {
+		nst_pkt_free(pkt);
+		return;
+	}
 	if (pkt->csum == NST_CSUM_PARTIAL && !(nic->cfg.caps & NST_CAP_TX_CSUM))
 		nst_pkt_csum_finish(pkt);
 	pkt->l3_off = (uint16_t)pkt->off;

@@ -37,6 +37,8 @@
 static uint8_t random_block[RANDOM_BLOCK_BYTES];
 static size_t random_left;
 
+static _Thread_local bool apart;
+
 /* What sandbox_env_expected() has to undo. */
 static atomic_bool expecting;
 
@@ -117,6 +119,16 @@ void sandbox_env_expected(void)
 		return;
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	mallopt(M_MMAP_MAX, MMAPS);
+}
+
+void sandbox_env_apart(void)
+{
+	apart = true;
+}
+
+bool sandbox_env_is_apart(void)
+{
+	return apart;
 }
 
 void sandbox_env_init(struct sandbox *sb)

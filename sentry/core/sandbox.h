@@ -125,5 +125,12 @@ void sandbox_env_init(struct sandbox *sb);
  */
 void sandbox_env_expect(size_t bytes, bool now);
 void sandbox_env_expected(void);
+/*
+ * From now on this thread uses env without the lock, beside who holds it: on
+ * memory that nobody else has, and no packet on a link refers to. It takes no
+ * random numbers, and nothing it does is an event.
+ */
+void sandbox_env_apart(void);
+bool sandbox_env_is_apart(void);
 
 #endif

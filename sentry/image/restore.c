@@ -120,16 +120,16 @@ static void exchange(struct restore *rs, struct sandbox *sb,
 
 	sb->stack = st;
 	gateway_leave_guest(sb);
-	link_free_stack(sb->link, old);
+	nst_stack_free(old);
 	if (sb->link && sb->link->moved)
 		sb->link->moved(sb->link, st, other);
 	restore_close_forsaken(rs, sb);
 	gateway_join_guest(sb);
 }
 
-static int give_back(struct sandbox *sb, struct nst_stack *st, const char *why)
+static int give_back(struct nst_stack *st, const char *why)
 {
-	link_free_stack(sb->link, st);
+	nst_stack_free(st);
 	log_error("%s", why);
 	return -ENODEV;
 }
@@ -151,12 +151,10 @@ static int load_stack(struct restore *rs, struct sandbox *sb)
 	if (e)
 		return refuse(rs, e, why);
 	if (!same_nic(sb, st))
-		return give_back(sb, st,
-				 "the image has no eth0; use --net none");
+		return give_back(st, "the image has no eth0; use --net none");
 	if (!same_addresses(sb, st))
-		return give_back(sb, st,
-				 "the image has other addresses; give --ip "
-				 "and --gateway as they were");
+		return give_back(st, "the image has other addresses; give --ip "
+				     "and --gateway as they were");
 	exchange(rs, sb, st);
 	return 0;
 }

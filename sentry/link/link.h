@@ -8,7 +8,6 @@
 #ifndef SENTRY_LINK_LINK_H
 #define SENTRY_LINK_LINK_H
 
-#include "netstack/nst_stack.h"
 #include "sentry/core/sandbox.h"
 
 struct link {
@@ -27,30 +26,17 @@ struct link {
 	 */
 	bool (*carry)(struct link *l, bool guest, struct nst_nic_config *cfg);
 
-	/* The stacks are now these (other: NULL without one). R */
+	/* The stacks are now these (other: NULL without one). From then on no
+	 * packet refers to memory of the old ones. R */
 	void (*moved)(struct link *l, struct nst_stack *guest,
 		      struct nst_stack *other);
 
 	const char *name; /* R */
-	/* Whatever is transmitted now is dropped: a stack whose place another
-	 * one has taken is being freed. D */
-	bool quiet;
 
 	/* Packets lost here: queue full, no memory, refused by the device,
 	 * malformed. S */
 	uint64_t tx_drops, rx_drops;
 };
-
-/* Frees a stack on this link (NULL: none) whose place another one has taken, or
- * takes no more: what it still has to say, such as resets, goes nowhere. */
-static inline void link_free_stack(struct link *l, struct nst_stack *st)
-{
-	if (l)
-		l->quiet = true;
-	nst_stack_free(st);
-	if (l)
-		l->quiet = false;
-}
 
 /*
  * An in-memory link between two netstacks: adds NIC "eth0" to the guest's and

@@ -27,6 +27,8 @@
 static bool pkt_refers(const struct nst_pkt *pkt, const uint8_t *p,
 		       size_t bytes)
 {
+	if (!p)
+		return pkt->nfrags != 0;
 	for (int i = 0; i < pkt->nfrags; i++) {
 		const uint8_t *f = pkt->frag[i].p;
 
@@ -36,23 +38,12 @@ static bool pkt_refers(const struct nst_pkt *pkt, const uint8_t *p,
 	return false;
 }
 
-/* Only looks: of memory that no packet refers to, threads may free some at the
- * same time (sentry/save). */
-static bool queue_refers(const struct pkt_queue *q, const uint8_t *mem,
-			 size_t bytes)
-{
-	const struct nst_pkt *pkt = q->refs ? q->head : NULL;
-
-	while (pkt && !pkt_refers(pkt, mem, bytes))
-		pkt = pkt->next;
-	return pkt != NULL;
-}
-
-/* Rebuilds the queue; packets that cannot be copied are dropped. */
+/* Of packets that refer to this memory (from NULL: to any). Rebuilds the queue;
+ * those that cannot be copied are dropped. */
 static void queue_detach(struct pair *p, struct pkt_queue *q,
 			 const uint8_t *mem, size_t bytes)
 {
-	uint32_t n = queue_refers(q, mem, bytes) ? q->count : 0;
+	uint32_t n = q->refs ? q->count : 0;
 
 	while (n--) {
 		struct nst_pkt *pkt = pkt_queue_pop(q);
@@ -86,7 +77,7 @@ static void pair_env_free(void *ctx, void *mem, size_t bytes)
 {
 	struct pair *p = ctx;
 
-	if (bytes >= PAIR_RING_BYTES) {
+	if (bytes >= PAIR_RING_BYTES && !sandbox_env_is_apart()) {
 		queue_detach(p, &p->end[0].out, mem, bytes);
 		queue_detach(p, &p->end[1].out, mem, bytes);
 	}
@@ -164,10 +155,6 @@ static void pair_transmit(void *link, struct nst_pkt *pkt)
 	struct pair_end *e = link;
 	struct pair *p = e->pair;
 
-	if (p->link.quiet) {
-		nst_pkt_free(pkt);
-		return;
-	}
 	if (e == &p->end[0])
 		pair_capture(p, true, pkt, pkt->when);
 	if (!p->netem)
@@ -267,8 +254,10 @@ static void pair_moved(struct link *l, struct nst_stack *guest,
 {
 	struct pair *p = (struct pair *)l;
 
-	p->end[0].stack = guest;
-	p->end[1].stack = other;
+	for (int i = 0; i < 2; i++) {
+		queue_detach(p, &p->end[i].out, NULL, 0);
+		p->end[i].stack = i ? other : guest;
+	}
 	p->end[0].ifindex = nic_of(guest, "eth0");
 	p->end[1].ifindex = nic_of(other, "gw0");
 }

@@ -84,10 +84,6 @@ static void tap_transmit(void *link, struct nst_pkt *pkt)
 {
 	struct tap *t = link;
 
-	if (t->link.quiet) {
-		nst_pkt_free(pkt);
-		return;
-	}
 	if (t->sb->cap)
 		capture_packet(t->sb->cap, t->cap_if, true, pkt, pkt->when);
 	if (t->netem)

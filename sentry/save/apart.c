@@ -59,6 +59,7 @@ static void *reader(void *arg)
 	struct save_image *b;
 	bool ok = true;
 
+	sandbox_env_apart();
 	while ((b = next(a))) {
 		ok = ok && a->to.put(a->to.ctx, b->p, b->used);
 		b->used = 0;

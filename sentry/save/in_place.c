@@ -11,8 +11,8 @@
  *   save     the gateway's own objects go into an image.
  *   change   every pointer into the old stacks is exchanged: the sandbox's, the
  *            links', struct sock's, then the gateway's by its restored records.
- *   free     the old stacks. Their links are quiet: what a stack says when it
- *            goes (groups it leaves) is not true. Freed memory is poisoned.
+ *   free     the old stacks: many sockets' on another thread, after the clock
+ *            goes on (retire.c). In tests here, and their memory is poisoned.
  *
  * Events. What endpoints have told and owners have not yet looked at is in the
  * sentry (ep_owner.pending, the dirty list) and stays there; what they would
@@ -37,7 +37,6 @@
 #include "sentry/save/save_priv.h"
 #include "sentry/sock/sock.h"
 
-enum { GUEST, GATEWAY, SIDES };
 #define AHEAD 8 /* of what is far apart in memory */
 /* From so many on another thread is worth starting. */
 #define APART_LEAST_SOCKS 128
@@ -50,8 +49,8 @@ struct moved {
 
 struct job {
 	struct sandbox *sb;
-	struct nst_stack *old[SIDES], *new[SIDES];
-	struct points points[SIDES];
+	struct nst_stack *old[SAVE_SIDES], *new[SAVE_SIDES];
+	struct points points[SAVE_SIDES];
 	struct moved *moved; /* room for all of the guest's */
 	size_t nmoved;
 	uint64_t bytes; /* of all records */
@@ -76,7 +75,7 @@ static bool load_nic(void *ctx, struct nst_nic_config *cfg)
 	const struct side *s = ctx;
 	struct link *l = s->job->sb->link;
 
-	return l && l->carry && l->carry(l, s->which == GUEST, cfg);
+	return l && l->carry && l->carry(l, s->which == SAVE_GUEST, cfg);
 }
 
 /* What struct sock has of it from then on. */
@@ -92,7 +91,7 @@ static void *load_sock(void *ctx, struct nst_sock *sock, uint64_t id)
 	struct ep_owner *user =
 	    points_sock(&s->job->points[s->which], sock, id);
 	struct sock *of_guest =
-	    user && s->which == GUEST ? sock_of_owner(user) : NULL;
+	    user && s->which == SAVE_GUEST ? sock_of_owner(user) : NULL;
 
 	if (of_guest)
 		note_moved(s->job, of_guest, sock);
@@ -185,14 +184,14 @@ static int move_stacks(struct job *j)
 {
 	int err = 0;
 
-	for (int i = 0; i < SIDES && !err; i++)
+	for (int i = 0; i < SAVE_SIDES && !err; i++)
 		if (j->old[i])
 			err = points_of(&j->points[i], j->old[i]);
-	j->moved = calloc(j->points[GUEST].n + 1, sizeof *j->moved);
+	j->moved = calloc(j->points[SAVE_GUEST].n + 1, sizeof *j->moved);
 	if (!j->moved)
 		return -ENOMEM;
 	sandbox_env_expect(saves_need(j->sb), false);
-	for (int i = 0; i < SIDES && !err; i++)
+	for (int i = 0; i < SAVE_SIDES && !err; i++)
 		if (j->old[i])
 			err = move_stack(j, i);
 	return err || !j->sb->poison ? err : check_socks(j);
@@ -221,14 +220,15 @@ static struct nst_sock *find_sock(void *ctx, bool of_guest, uint64_t id)
 {
 	const struct job *j = ctx;
 
-	return points_find(&j->points[of_guest ? GUEST : GATEWAY], id);
+	return points_find(&j->points[of_guest ? SAVE_GUEST : SAVE_GATEWAY],
+			   id);
 }
 
 static struct nst_fwd_req *find_req(void *ctx, uint64_t id)
 {
 	const struct job *j = ctx;
 
-	return points_find_req(&j->points[GATEWAY], id);
+	return points_find_req(&j->points[SAVE_GATEWAY], id);
 }
 
 static int change_all(struct job *j, const uint8_t **image, const uint8_t *end)
@@ -237,21 +237,14 @@ static int change_all(struct job *j, const uint8_t **image, const uint8_t *end)
 	struct sandbox *sb = j->sb;
 
 	change_socks(j);
-	sb->stack = j->new[GUEST];
+	sb->stack = j->new[SAVE_GUEST];
 	if (sb->link && sb->link->moved)
-		sb->link->moved(sb->link, j->new[GUEST], j->new[GATEWAY]);
+		sb->link->moved(sb->link, j->new[SAVE_GUEST],
+				j->new[SAVE_GATEWAY]);
 	if (!sb->gw)
 		return 0;
-	gateway_set_stack(sb->gw, j->new[GATEWAY]);
+	gateway_set_stack(sb->gw, j->new[SAVE_GATEWAY]);
 	return gateway_restore(sb->gw, &finds, image, end, j->why);
-}
-
-/* ---- free ---- */
-
-static void free_stacks(struct job *j, struct nst_stack *st[SIDES])
-{
-	for (int i = 0; i < SIDES; i++)
-		link_free_stack(j->sb->link, st[i]);
 }
 
 /* ---- the whole ---- */
@@ -263,6 +256,13 @@ static _Noreturn void give_up(const struct job *j)
 	_exit(EXIT_CORDON_FAILED);
 }
 
+/* So that a thread is worth starting; tests want poison at once. */
+static bool are_many(const struct job *j)
+{
+	return j->points[SAVE_GUEST].found >= APART_LEAST_SOCKS &&
+	       !j->sb->poison;
+}
+
 static int run_job(struct job *j, struct save_image *im)
 {
 	const uint8_t *p, *end;
@@ -271,7 +271,7 @@ static int run_job(struct job *j, struct save_image *im)
 	if (!err)
 		err = save_gateway(j, im);
 	if (err) {
-		free_stacks(j, j->new);
+		retire_stacks(&j->sb->saves->retired, j->new, false);
 		return err;
 	}
 	p = im->p;
@@ -279,14 +279,14 @@ static int run_job(struct job *j, struct save_image *im)
 	j->bytes += im->used;
 	if (change_all(j, &p, end))
 		give_up(j);
-	free_stacks(j, j->old);
+	retire_stacks(&j->sb->saves->retired, j->old, are_many(j));
 	return 0;
 }
 
 static void fill_report(const struct job *j, struct save_report *out)
 {
 	*out = (struct save_report){.image_bytes = j->bytes, .cpu = j->cpu};
-	for (int i = 0; i < SIDES; i++) {
+	for (int i = 0; i < SAVE_SIDES; i++) {
 		out->endpoints += j->points[i].found;
 		out->connections += j->points[i].connections;
 	}
@@ -308,13 +308,13 @@ int saves_run(struct sandbox *sb, struct save_image *im,
 	int err;
 
 	if (sb->gw)
-		j.old[GATEWAY] = gateway_stack(sb->gw);
+		j.old[SAVE_GATEWAY] = gateway_stack(sb->gw);
+	retire_wait(&sb->saves->retired);
 	err = run_job(&j, im);
 	fill_report(&j, out);
-	for (int i = 0; i < SIDES; i++)
+	for (int i = 0; i < SAVE_SIDES; i++)
 		points_fini(&j.points[i]);
 	free(j.moved);
-	sandbox_env_expected();
 	if (err)
 		log_error("save: %s; the sandbox goes on as it was",
 			  j.why[0] ? j.why : strerror(-err));

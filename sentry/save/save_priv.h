@@ -3,6 +3,8 @@
 #ifndef SENTRY_SAVE_SAVE_PRIV_H
 #define SENTRY_SAVE_SAVE_PRIV_H
 
+#include <pthread.h>
+
 #include "netstack/nst_save.h"
 #include "sentry/save/save.h"
 
@@ -14,8 +16,30 @@ struct save_image {
 	size_t used, size;
 };
 
+enum { SAVE_GUEST, SAVE_GATEWAY, SAVE_SIDES };
+
+/* ---- retire.c ---- */
+struct retired {
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_t thread;
+	bool running;
+	struct nst_stack *st[SAVE_SIDES];
+};
+void retire_init(struct retired *r);
+void retire_fini(struct retired *r); /* waits */
+/*
+ * Frees old stacks (or NULL), which nobody knows any more, and ends what
+ * sandbox_env_expect() began; apart: if it can, after it has returned.
+ */
+void retire_stacks(struct retired *r, struct nst_stack *const st[SAVE_SIDES],
+		   bool apart);
+/* Until they are freed. Without the lock, too. */
+void retire_wait(struct retired *r);
+
+/* ---- the whole ---- */
 /* What there is of one sandbox: sb->saves. */
 struct saves {
+	struct retired retired;
 	struct save_image image;
 	bool busy;
 	uint64_t events; /* since the last save */

@@ -70,6 +70,8 @@ void save_prepare(struct sandbox *sb)
 {
 	size_t need;
 
+	if (sb->saves)
+		retire_wait(&sb->saves->retired);
 	sandbox_lock(sb);
 	need = sb->saves ? saves_need(sb) : 0;
 	sandbox_unlock(sb);
@@ -100,6 +102,7 @@ int saves_start(struct sandbox *sb)
 
 	if (!sv)
 		return -ENOMEM;
+	retire_init(&sv->retired);
 	sandbox_lock(sb);
 	sb->saves = sv;
 	sb->poison = sb->opt->autosave || sb->opt->autosave_syscall;
@@ -127,7 +130,10 @@ void saves_stop(struct sandbox *sb)
 	sb->autosave = NULL;
 	sb->save = NULL;
 	sandbox_unlock(sb);
-	if (sb->saves && sb->opt->verbose)
+	if (!sb->saves)
+		return;
+	retire_wait(&sb->saves->retired); /* it uses links' env */
+	if (sb->opt->verbose)
 		say(sb->saves);
 }
 
@@ -135,6 +141,7 @@ void saves_free(struct sandbox *sb)
 {
 	if (!sb->saves)
 		return;
+	retire_fini(&sb->saves->retired);
 	save_image_fini(&sb->saves->image);
 	free(sb->saves);
 	sb->saves = NULL;
