@@ -3,6 +3,7 @@
 must not notice: what other modules test, with --autosave."""
 
 import re
+import subprocess
 
 import host
 from e2e import test_http, test_servers, test_tools
@@ -11,6 +12,7 @@ from e2e.place import place
 from host import equal, inside, modes, seconds
 
 OFTEN = ["autosave", "autosave-1000", "autosave-asked"]
+SAVE = b'{"version":1,"command":"save-in-place"}'
 SAVE_NOW = "import ctypes; save = lambda: ctypes.CDLL(None).syscall(175, 0, 0, 0)\n"
 
 
@@ -72,6 +74,49 @@ for turn in range(8):
 """
     m = saves_of(code, mode)
     assert m and int(m[1]) >= 8 and m[2] == "0", m
+
+
+ECHOES = r"""
+import os, resource, socket, sys, threading
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+s = socket.create_server(('127.0.0.1', 0), backlog=4)
+def pair():
+    c = socket.create_connection(s.getsockname())
+    return c, s.accept()[0]
+pairs = [pair() for i in range(300)]
+print('ready', flush=True)
+stop = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+turns = 0
+while not stop.is_set():
+    data = os.urandom(600)
+    for c, d in pairs:
+        c.sendall(data)
+    for c, d in pairs:
+        assert d.recv(600, socket.MSG_WAITALL) == data
+        d.sendall(data[:10])
+        assert c.recv(10, socket.MSG_WAITALL) == data[:10]
+    turns += 1
+print(turns > 3)
+"""
+
+
+@modes("shim", "no-shim")
+@seconds(60)
+def test_asked_for_many_sockets(mode):
+    """Without poison, which the other modes have: the old stack is freed beside
+    the sandbox, while the next save already comes."""
+    with place(mode) as pl:
+        p = pl.start("many", ["/usr/bin/python3", "-c", ECHOES],
+                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        equal(p.stdout.readline(), b"ready\n")
+        for _ in range(30):
+            pl.ok("save", "--in-place", "many")
+        with pl.connect("many") as s:
+            for _ in range(100):
+                s.send(SAVE)
+                assert b'"endpoints":60' in s.recv(4096)
+        equal(p.communicate(timeout=20)[0], b"True\n")
 
 
 @modes("shim", "autosave", "autosave-syscall")
