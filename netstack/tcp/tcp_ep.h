@@ -40,8 +40,8 @@ struct nst_tcp {
 	struct seq snd_sml;  /* end of the last small segment (Minshall) */
 	struct seq push_seq; /* the last mark for PSH (tcp_write.c) */
 	struct seq high_seq; /* recovery point */
-	struct seq rtx_hint; /* D nothing below waits for retransmission */
-	bool rtx_hint_on;    /* D or else the first record is looked at first */
+	struct seq rtx_hint; /* nothing below waits for retransmission */
+	bool rtx_hint_on;    /* or else the next that is lost sets it */
 	struct seq cwnd_usage_seq, rtt_seq;
 	uint32_t snd_wnd, max_wnd;
 	struct seq rcv_nxt;

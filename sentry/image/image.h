@@ -39,6 +39,8 @@ enum image_record {
 #define IMAGE_PART_GUEST "guest-stack"
 #define IMAGE_PART_GATEWAY_STACK "gateway-stack"
 #define IMAGE_PART_GATEWAY "gateway"
+/* What is between the guest's sockets and the netstack. */
+#define IMAGE_PART_UNREAD "unread"
 /* What is on its way through --netem, as the guest sees it. */
 #define IMAGE_PART_NETEM_OUT "netem-out"
 #define IMAGE_PART_NETEM_IN "netem-in"

@@ -216,6 +216,7 @@ void restore_free(struct restore *rs)
 	image_free(&rs->im);
 	free(rs->children.v);
 	free(rs->forsaken.v);
+	free(rs->unread.v);
 	free(rs->fds);
 	free(rs->v);
 	free(rs);

@@ -34,6 +34,10 @@ struct restore {
 		uint64_t *v;
 		size_t n;
 	} children, forsaken;
+	struct unread_list {
+		struct sock_unread *v;
+		size_t n, room;
+	} unread;
 	int *fds;
 	size_t nfds;
 	struct json_object *list; /* what the program is told */

@@ -11,6 +11,7 @@
 #include "sentry/gateway/gateway.pb-c.h"
 #include "sentry/gateway/gateway_save.h"
 #include "sentry/image/restore_priv.h"
+#include "sentry/sock/sock_save.h"
 
 /* enum sock_kind, as it is in images. */
 enum { KIND_TCP, KIND_UDP, KIND_PING, KIND_RAW, KINDS };
@@ -150,6 +151,31 @@ static int see_gateway(struct restore *rs, struct image_walk *w)
 	return 0;
 }
 
+static int see_unread(struct restore *rs, struct image_walk *w)
+{
+	const ProtobufCMessage *base = image_walk_message(w);
+	const Cordon__UnreadBytes *m = (const Cordon__UnreadBytes *)base;
+	struct unread_list *l = &rs->unread;
+
+	if (!m || w->type != SOCK_SAVE_UNREAD)
+		return -EBADMSG;
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		struct sock_unread *v = reallocarray(l->v, room, sizeof *v);
+
+		if (!v)
+			return -ENOMEM;
+		l->v = v;
+		l->room = room;
+	}
+	l->v[l->n++] = (struct sock_unread){
+	    .id = m->id,
+	    .to_guest = {m->to_guest.data, m->to_guest.len},
+	    .from_guest = {m->from_guest.data, m->from_guest.len},
+	    .shut = m->shut};
+	return 0;
+}
+
 static int see_netem(struct restore *rs, const struct image_walk *w, int way)
 {
 	if (w->type == NST_SAVE_NETEM && !rs->netem[way])
@@ -164,6 +190,8 @@ static int see_record(struct restore *rs, struct image_walk *w, char *why)
 
 	if (!strcmp(part, IMAGE_PART_GUEST))
 		return see_guest(rs, w);
+	if (!strcmp(part, IMAGE_PART_UNREAD))
+		return see_unread(rs, w);
 	if (!strcmp(part, IMAGE_PART_NETEM_OUT))
 		return see_netem(rs, w, NETEM_OUT);
 	if (!strcmp(part, IMAGE_PART_NETEM_IN))
@@ -191,6 +219,20 @@ struct held *restore_find(struct restore *rs, uint64_t id)
 	return rs->n ? bsearch(&id, rs->v, rs->n, sizeof *rs->v, by_id) : NULL;
 }
 
+/* A record may have one way, and the next the other. */
+static void add_unread(struct restore *rs, const struct sock_unread *u)
+{
+	struct held *h = restore_find(rs, u->id);
+	struct sock_unread *to = h ? &h->shape.unread : NULL;
+
+	if (to && u->to_guest.n)
+		to->to_guest = u->to_guest;
+	if (to && u->from_guest.n)
+		to->from_guest = u->from_guest;
+	if (to)
+		to->shut |= u->shut;
+}
+
 static void mark_all(struct restore *rs)
 {
 	if (rs->n)
@@ -201,6 +243,8 @@ static void mark_all(struct restore *rs)
 		if (h)
 			h->child = true;
 	}
+	for (size_t i = 0; i < rs->unread.n; i++)
+		add_unread(rs, &rs->unread.v[i]);
 	for (size_t i = 0; i < rs->forsaken.n; i++) {
 		struct held *h = restore_find(rs, rs->forsaken.v[i]);
 

@@ -16,7 +16,9 @@
 #include "sentry/image/image.h"
 #include "sentry/launch/launch.h"
 #include "sentry/link/netem_image.h"
+#include "sentry/sock/sock_save.h"
 #include "sentry/sock/unaccepted.h"
+#include "sentry/sock/unread.h"
 
 #define BUFFER_BYTES ((size_t)256 << 10)
 
@@ -24,6 +26,7 @@
 struct out {
 	int fd, err;
 	uint64_t records, bytes;
+	unsigned missed; /* connections with bytes that are nowhere */
 	size_t used;
 	uint8_t *buf;
 };
@@ -84,6 +87,34 @@ static int save_guest_stack(struct sandbox *sb,
 	return rc;
 }
 
+static bool put_unread(void *ctx, const struct sock_unread *u)
+{
+	struct save_out *o = ctx;
+	Cordon__UnreadBytes *m =
+	    save_message(o, &cordon__unread_bytes__descriptor);
+
+	if (!m)
+		return false;
+	m->id = u->id;
+	m->to_guest = save_borrow(u->to_guest.p, u->to_guest.n);
+	m->from_guest = save_borrow(u->from_guest.p, u->from_guest.n);
+	m->shut = u->shut;
+	save_record(o, (enum nst_save_record)SOCK_SAVE_UNREAD, m);
+	return !o->failed;
+}
+
+static int save_unread(struct sandbox *sb, const struct nst_save_sink *sink)
+{
+	struct out *out = sink->ctx;
+	struct save_out o;
+	int rc;
+
+	save_out_init(&o, &sb->env, sink);
+	rc = sock_unread_each(sb, put_unread, &o, &out->missed);
+	save_out_fini(&o);
+	return rc == -ECANCELED ? -ENOMEM : rc;
+}
+
 static int save_gateway_stack(struct sandbox *sb,
 			      const struct nst_save_sink *sink)
 {
@@ -111,6 +142,7 @@ static const struct {
 	int (*save)(struct sandbox *sb, const struct nst_save_sink *sink);
 } parts[] = {
     {IMAGE_PART_GUEST, save_guest_stack},
+    {IMAGE_PART_UNREAD, save_unread},
     {IMAGE_PART_GATEWAY_STACK, save_gateway_stack},
     {IMAGE_PART_GATEWAY, save_gateway},
     {IMAGE_PART_NETEM_OUT, save_netem_out},
@@ -201,6 +233,7 @@ static int save_records(struct sandbox *sb, struct out *o,
 	add(body, "stall_us", json_object_new_int64(from));
 	add(body, "bytes", json_object_new_uint64(o->bytes));
 	add(body, "parts", list);
+	add(body, "not_accepted", json_object_new_int64(o->missed));
 	return rc;
 }
 

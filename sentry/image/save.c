@@ -3,6 +3,7 @@
 #include "sentry/image/cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,17 @@ static int save_reply(const struct save_args *a, struct json_object *reply,
 	return rc;
 }
 
+/* They are in a queue of the kernel's that nobody can look into. */
+static void say_missed(const struct save_args *a, struct json_object *reply)
+{
+	int64_t n = json_object_get_int64(member(reply, "not_accepted"));
+
+	if (n)
+		log_error("%s: what %" PRId64 " connections have sent is not "
+			  "in the file: the program has not accepted them",
+			  a->id, n);
+}
+
 static int save(const struct save_args *a)
 {
 	struct json_object *request = control_request("save"), *reply;
@@ -149,6 +161,8 @@ static int save(const struct save_args *a)
 		return rc;
 	if (fds.n == 1) {
 		rc = save_reply(a, reply, fds.fd[0]);
+		if (!rc)
+			say_missed(a, reply);
 	} else {
 		log_error("%s: the answer made no sense", a->id);
 		rc = -EPROTO;

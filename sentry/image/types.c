@@ -9,6 +9,7 @@
 #include "netstack/tcp/tcp.pb-c.h"
 #include "sentry/gateway/gateway.pb-c.h"
 #include "sentry/gateway/gateway_save.h"
+#include "sentry/sock/sock_save.h"
 
 const struct image_version image_modules[] = {
     {"netstack", NST_SAVE_VERSION},
@@ -37,6 +38,7 @@ static const struct image_type types[] = {
     {NST_SAVE_NETEM, "netem", &cordon__netem__descriptor},
     {NST_SAVE_NETEM_FLIGHT, "netem-flight", &cordon__netem_flight__descriptor},
     {NST_SAVE_NETEM_HELD, "netem-held", &cordon__netem_held__descriptor},
+    {SOCK_SAVE_UNREAD, "unread", &cordon__unread_bytes__descriptor},
     {GATEWAY_SAVE_FIRST, "gateway", &cordon__gateway__descriptor},
     {GATEWAY_SAVE_RELAY, "relay", &cordon__relay__descriptor},
     {GATEWAY_SAVE_DFLOW, "datagram-flow", &cordon__dflow__descriptor},

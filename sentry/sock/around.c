@@ -31,15 +31,31 @@ static bool has_sent_fin(enum nst_tcp_state st)
 	       st == NST_TCP_TIME_WAIT;
 }
 
-static int connected_end(struct sock *s, int fd)
+/* The ends with what was in those that the connection had. */
+static int attach_with(struct sock *s, int fd, const struct sock_unread *u)
 {
-	enum nst_tcp_state st = nst_tcp_state(s->tcp);
-	int rc;
+	int rc = backing_attach(s, fd);
+
+	backing_sndbuf(fd, s->guest_sndbuf);
+	if (rc == 0)
+		rc = sock_unread_give(s, fd, u);
+	s->state = SOCK_CONNECTING; /* for stream_established: attached */
+	return rc;
+}
+
+static int connected_end(struct sock *s, int fd, const struct sock_unread *u)
+{
+	bool shut_wr =
+	    has_sent_fin(nst_tcp_state(s->tcp)) || (u->shut & 2) != 0;
+	int rc = attach_with(s, fd, u);
 
 	s->connect_told = true;
-	rc = stream_established(s, fd);
-	if (rc == 0 && !s->dead && has_sent_fin(st))
+	if (rc == 0)
+		rc = stream_established(s, fd);
+	if (rc == 0 && !s->dead && shut_wr)
 		stream_shut_guest(s, fd, SHUT_WR);
+	if (rc == 0 && !s->dead && u->shut & 1)
+		stream_shut_guest(s, fd, SHUT_RD);
 	return rc;
 }
 
@@ -53,9 +69,9 @@ static int connecting_end(struct sock *s, int fd)
 }
 
 /* What there is to read, then why it ended. */
-static int ended_end(struct sock *s, int fd)
+static int ended_end(struct sock *s, int fd, const struct sock_unread *u)
 {
-	int rc = connected_end(s, fd);
+	int rc = connected_end(s, fd, u);
 
 	if (rc || s->dead || !nst_sock_error(nst_tcp_sock(s->tcp), false))
 		return rc;
@@ -66,31 +82,33 @@ static int ended_end(struct sock *s, int fd)
 }
 
 /* Without anything to tell it is as new, bound or not. */
-static int closed_end(struct sock *s, int fd)
+static int closed_end(struct sock *s, int fd, const struct sock_unread *u)
 {
 	struct nst_iov iov[2];
 	size_t n;
 
 	if (nst_sock_error(nst_tcp_sock(s->tcp), false) ||
-	    nst_tcp_rcv_data(s->tcp, iov, &n))
-		return ended_end(s, fd);
+	    nst_tcp_rcv_data(s->tcp, iov, &n) || u->to_guest.n)
+		return ended_end(s, fd, u);
 	return 0;
 }
 
-static int stream_end(struct sock *s, int fd, int backlog)
+static int stream_end(struct sock *s, int fd, const struct sock_shape *shape)
 {
+	const struct sock_unread *u = &shape->unread;
+
 	switch (nst_tcp_state(s->tcp)) {
 	case NST_TCP_LISTEN:
-		return listen_end(s, fd, backlog);
+		return listen_end(s, fd, shape->backlog);
 	case NST_TCP_CLOSE:
-		return closed_end(s, fd);
+		return closed_end(s, fd, u);
 	case NST_TCP_SYN_SENT:
 	case NST_TCP_SYN_RCVD:
 		/* Held for Fast Open, it is as good as connected. */
-		return nst_tcp_deferred(s->tcp) ? connected_end(s, fd)
+		return nst_tcp_deferred(s->tcp) ? connected_end(s, fd, u)
 						: connecting_end(s, fd);
 	default:
-		return connected_end(s, fd);
+		return connected_end(s, fd, u);
 	}
 }
 
@@ -121,7 +139,7 @@ static int make_end(struct sock *s, const struct sock_shape *shape)
 	if (s->dgram)
 		rc = datagram_end(s, fd, shape->icmp_filter);
 	else
-		rc = stream_end(s, fd, shape->backlog);
+		rc = stream_end(s, fd, shape);
 	if (rc == 0)
 		return fd;
 	close(fd);

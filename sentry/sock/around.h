@@ -9,12 +9,14 @@
 #define SENTRY_SOCK_AROUND_H
 
 #include "sentry/sock/sock.h"
+#include "sentry/sock/unread.h"
 
 /* What the endpoint itself does not say. */
 struct sock_shape {
 	int type, proto; /* as of socket(2) */
 	int backlog;     /* of a listener */
 	uint32_t icmp_filter[8];
+	struct sock_unread unread; /* of a connection */
 };
 
 /*

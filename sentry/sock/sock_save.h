@@ -15,6 +15,7 @@
 enum sock_record {
 	SOCK_SAVE_TABLE = NST_SAVE_EMBEDDER + 16,
 	SOCK_SAVE_SOCK,
+	SOCK_SAVE_UNREAD, /* of image files: sentry/image */
 	SOCK_SAVE_END = NST_SAVE_EMBEDDER + 23,
 };
 

@@ -2,7 +2,7 @@
 """cordon restore: the sockets of an image, in the hands of another program."""
 
 from e2e.restoring import restored
-from host import modes, seconds
+from host import check, equal, modes, seconds
 
 LOOPBACK = r"""
 l = socket.socket(); l.bind(('127.0.0.1', 1000)); l.listen(8)
@@ -58,6 +58,88 @@ def test_loopback(mode):
         r.save()
         for words in [], ["--clone"]:
             r.ends(r.begin(LOOPBACK_AFTER, words))
+
+
+PATTERN = r"""
+whole = bytes((i * i >> 8 ^ i) & 255 for i in range(65536)) * 200
+"""
+UNREAD = PATTERN + r"""
+l = socket.socket(); l.bind(('127.0.0.1', 1000)); l.listen(8)
+def pair(port):
+    s = socket.socket(); s.bind(('127.0.0.1', port))
+    s.connect(('127.0.0.1', 1000)); return s, l.accept()[0]
+def fill(s):
+    n = 0
+    s.setblocking(False)
+    for i in range(20):
+        try:
+            while True: n += s.send(whole[n:n + 70000])
+        except BlockingIOError:
+            time.sleep(.02)
+    return n
+a, b = pair(2000); c, d = pair(2001); e, f = pair(2002); g, h = pair(2003)
+i, j = pair(2004); m, o = pair(2005); p, q = pair(2006); t, u = pair(2007)
+n = fill(c), fill(m)
+m.shutdown(socket.SHUT_WR)
+a.sendall(b'%d %d' % n)
+e.sendall(whole[:5000]); f.recv(1000)
+g.sendall(b'last'); g.shutdown(socket.SHUT_WR)
+i.sendall(b'gone'); i.close()
+q.shutdown(socket.SHUT_RD)
+u.sendall(whole[:3000])
+t.setsockopt(socket.SOL_SOCKET, 42, 7)  # SO_PEEK_OFF
+t.recv(10, socket.MSG_PEEK)
+b.sendall(b'to and fro')
+"""
+UNREAD_AFTER = PATTERN + r"""
+def ends(port): return by['tcp', port], by['tcp', 1000, port]
+def all_of(s):
+    got = []
+    while x := s.recv(1 << 20): got.append(x)
+    return b''.join(got)
+a, b = ends(2000)
+n = list(map(int, b.recv(100).split())); assert min(n) > 300000, n
+assert a.recv(100) == b'to and fro'
+for k, port in enumerate((2001, 2005)):
+    c, d = ends(port)
+    if port == 2001: c.shutdown(socket.SHUT_WR)
+    else: raises(BrokenPipeError, c.setblocking(False) or c.send, b'x'); c.settimeout(10)
+    got = all_of(d); assert got == whole[:n[k]], (port, len(got), n)
+    d.sendall(b'back'); assert c.recv(10) == b'back'
+e, f = ends(2002); assert f.recv(10000) == whole[1000:5000]
+e.sendall(b'more'); assert f.recv(10) == b'more'
+g, h = ends(2003); assert all_of(h) == b'last'; h.sendall(b'x'); assert g.recv(9) == b'x'
+j = by['tcp', 1000, 2004] if ('tcp', 1000, 2004) in by else \
+    [s for s in by.values() if of[s.fileno()].get('remote') == '127.0.0.1:2004'][0]
+assert all_of(j) == b'gone'
+p, q = ends(2006); assert q.recv(10) == b''; q.sendall(b'y'); assert p.recv(9) == b'y'
+t, u = ends(2007); assert t.recv(10000) == whole[:3000]
+"""
+
+
+@modes("shim", "no-shim", "user")
+@seconds(60)
+def test_unread(mode):
+    """What was in the kernel's sockets on its way to or from the program."""
+    with restored(mode, UNREAD) as r:
+        r.save()
+        for words in [], ["--clone"]:
+            r.ends(r.begin(UNREAD_AFTER, words))
+
+
+NOT_ACCEPTED = r"""
+l = socket.socket(); l.bind(('127.0.0.1', 1000)); l.listen(8)
+s = [socket.create_connection(('127.0.0.1', 1000)) for i in range(3)]
+s[0].sendall(b'in a queue'); s[1].sendall(b'in a queue'); time.sleep(.1)
+"""
+
+
+def test_what_nobody_can_look_into(mode):
+    """It is said."""
+    with restored(mode, NOT_ACCEPTED) as r:
+        out = check(r.pl.ctl("save", "box", r.image))
+        equal(out.stderr, b"cordon: box: what 2 connections have sent is not in"
+              b" the file: the program has not accepted them\n")
 
 
 CLOSED = r"""

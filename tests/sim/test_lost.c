@@ -51,6 +51,8 @@ static const struct member members[] = {
     M(snd_sml, 1),
     M(push_seq, 1),
     M(high_seq, 1),
+    M(rtx_hint, 1),
+    M(rtx_hint_on, 8622),
     M(cwnd_usage_seq, 1),
     M(rtt_seq, 7),
     M(snd_wnd, 1),

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/sock/unread.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "netstack/nst_save.h"
+#include "sentry/sock/sock_priv.h"
+#include "sentry/trap/trap.h"
+
+struct look {
+	struct sock *s;
+	bool wanted; /* the guest's end is still to be looked at */
+	bool sure;   /* something is in it */
+};
+
+struct collect {
+	struct sandbox *sb;
+	bool (*fn)(void *ctx, const struct sock_unread *u);
+	void *ctx;
+	struct look *v; /* by address of the socket */
+	size_t n;
+	uint8_t *buf;
+	size_t size;
+	int err;
+};
+
+static bool has_room(struct collect *c, size_t bytes)
+{
+	uint8_t *p;
+
+	if (bytes <= c->size)
+		return true;
+	p = realloc(c->buf, bytes);
+	if (!p) {
+		c->err = -ENOMEM;
+		return false;
+	}
+	c->buf = p;
+	c->size = bytes;
+	return true;
+}
+
+/* What is unread at an end, or the first part of it that one writer wrote. */
+static size_t peek(struct collect *c, int fd, size_t bytes)
+{
+	ssize_t n;
+
+	if (!bytes || !has_room(c, bytes))
+		return 0;
+	n = recv(fd, c->buf, bytes, MSG_PEEK | MSG_DONTWAIT);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void give(struct collect *c, const struct sock *s,
+		 const struct sock_unread *u)
+{
+	struct sock_unread whole = *u;
+
+	whole.id = nst_sock_id(sock_nst(s));
+	whole.shut = s->shut;
+	if (!c->err && !c->fn(c->ctx, &whole))
+		c->err = -ECANCELED;
+}
+
+static size_t unread_at(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+/* ---- what the guest wrote ---- */
+
+/* The marker is the sentry's own byte, and the last (stream.c). */
+static void from_guest(struct collect *c, const struct sock *s)
+{
+	size_t n = s->send_fd < 0 ? 0 : unread_at(s->send_fd);
+
+	if (s->pipe.marker && n)
+		n--;
+	n = peek(c, s->send_fd, n);
+	if (n || s->shut)
+		give(c, s, &(struct sock_unread){.from_guest = {c->buf, n}});
+}
+
+/* ---- what the guest has not read ---- */
+
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)((const struct look *)a)->s;
+	uintptr_t y = (uintptr_t)((const struct look *)b)->s;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A guest that peeks at an offset goes on where it was. */
+static size_t peek_whole(struct collect *c, int dup)
+{
+	int at = -1, whole = -1;
+	socklen_t len = sizeof at;
+	size_t n;
+
+	(void)getsockopt(dup, SOL_SOCKET, SO_PEEK_OFF, &at, &len);
+	if (at >= 0)
+		(void)setsockopt(dup, SOL_SOCKET, SO_PEEK_OFF, &whole,
+				 sizeof whole);
+	n = peek(c, dup, unread_at(dup));
+	if (at >= 0)
+		(void)setsockopt(dup, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at);
+	return n;
+}
+
+/* guest_fd_match: goes on to the next, always, unless there was an error. */
+static bool look_at(void *arg, int dup)
+{
+	struct collect *c = arg;
+	struct look key = {.s = NULL}, *l;
+	size_t n;
+
+	key.s = sock_of_guest_fd(c->sb, dup);
+	l = key.s ? bsearch(&key, c->v, c->n, sizeof *c->v, by_address) : NULL;
+	if (!l || !l->wanted)
+		return false;
+	l->wanted = false;
+	n = peek_whole(c, dup);
+	if (n)
+		give(c, l->s, &(struct sock_unread){.to_guest = {c->buf, n}});
+	return c->err != 0;
+}
+
+/* LINUX: an end knows how much of what it sent is unread; one that is closed,
+ * of a connection that was reset, does not. */
+static void want(struct look *l)
+{
+	int queued = 0;
+
+	if (l->s->send_fd >= 0)
+		(void)ioctl(l->s->send_fd, SIOCOUTQ, &queued);
+	l->sure = queued > 0;
+	l->wanted = l->sure || l->s->send_fd < 0;
+}
+
+/* ---- all ---- */
+
+static bool is_pipe(const struct sock *s)
+{
+	return s->tcp && !s->dead && s->state == SOCK_CONNECTED;
+}
+
+static int list_all(struct collect *c)
+{
+	struct sandbox *sb = c->sb;
+	size_t n = 0;
+
+	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
+		n += is_pipe(s);
+	c->v = calloc(n + 1, sizeof *c->v);
+	if (!c->v)
+		return -ENOMEM;
+	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
+		if (is_pipe(s))
+			c->v[c->n++].s = s;
+	qsort(c->v, c->n, sizeof *c->v, by_address);
+	return 0;
+}
+
+/* Without one to look at there is no search. */
+static int to_guests(struct collect *c)
+{
+	bool any = false;
+	int rc;
+
+	for (size_t i = 0; i < c->n; i++) {
+		want(&c->v[i]);
+		any |= c->v[i].wanted;
+	}
+	if (!any)
+		return 0;
+	rc = guest_fd_scan(c->sb, look_at, c, NULL, NULL);
+	if (rc >= 0)
+		close(rc);
+	return c->err ? c->err : rc == -EMFILE ? rc : 0;
+}
+
+int sock_unread_each(struct sandbox *sb,
+		     bool (*fn)(void *ctx, const struct sock_unread *u),
+		     void *ctx, unsigned *missed)
+{
+	struct collect c = {.sb = sb, .fn = fn, .ctx = ctx};
+	int rc = list_all(&c);
+
+	*missed = 0;
+	for (size_t i = 0; !rc && i < c.n; i++) {
+		from_guest(&c, c.v[i].s);
+		rc = c.err;
+	}
+	if (!rc)
+		rc = to_guests(&c);
+	for (size_t i = 0; i < c.n; i++)
+		*missed += c.v[i].wanted && c.v[i].sure;
+	free(c.v);
+	free(c.buf);
+	return rc;
+}
+
+/* ---- back ---- */
+
+/*
+ * LINUX: a send buffer takes one more piece as long as it is not full, and no
+ * piece is longer than a page and 32 KiB. With the longest as the last one as
+ * much fits as can have been in the old one.
+ */
+#define PIECE 36544u
+
+static int put(int fd, const struct sock_bytes *b)
+{
+	size_t at = 0;
+
+	while (at < b->n) {
+		size_t left = b->n - at;
+		size_t want = left > PIECE ? left - PIECE : left;
+		ssize_t n =
+		    send(fd, b->p + at, want, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return -ENOBUFS;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+int sock_unread_give(struct sock *s, int guest_end, const struct sock_unread *u)
+{
+	int rc = put(s->send_fd, &u->to_guest);
+
+	return rc ? rc : put(guest_end, &u->from_guest);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For an image that outlives the guest: bytes of connections that are in its
+ * kernel's sockets and not in the netstack. What the guest was given and has
+ * not read; what it wrote and the endpoint has no room for.
+ */
+#ifndef SENTRY_SOCK_UNREAD_H
+#define SENTRY_SOCK_UNREAD_H
+
+#include "sentry/sock/sock.h"
+
+struct sock_unread {
+	uint64_t id; /* of the endpoint */
+	struct sock_bytes {
+		const uint8_t *p;
+		size_t n;
+	} to_guest, from_guest;
+	unsigned shut; /* by the guest: 1 read, 2 write */
+};
+
+/*
+ * Calls fn for each connection that has something, once for each way; bytes are
+ * fn's during the call. Under the stack lock, settled; nothing is taken away. A
+ * guest that runs may read some meanwhile. *missed: connections with unread
+ * bytes that no process of the guest holds: not accepted yet, or on their way
+ * between processes. -ENOMEM, -EMFILE; -ECANCELED: fn returned false.
+ */
+int sock_unread_each(struct sandbox *sb,
+		     bool (*fn)(void *ctx, const struct sock_unread *u),
+		     void *ctx, unsigned *missed);
+
+/* The opposite, for a connection's new ends, before anything else is moved:
+ * the sentry's, s->send_fd, and the guest's. -ENOBUFS: they do not fit. */
+int sock_unread_give(struct sock *s, int guest_end,
+		     const struct sock_unread *u);
+
+#endif
