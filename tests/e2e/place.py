@@ -69,11 +69,14 @@ class Place:
         s.connect(self.path(name))
         return s
 
-    def close(self):
+    def kill(self):
         for p in self.running:
             if p.poll() is None:
                 os.killpg(p.pid, signal.SIGKILL)
             p.wait(20)
+
+    def close(self):
+        self.kill()
         until(lambda: not os.listdir(self.dir), "files are left",
               lambda: os.listdir(self.dir))
         os.rmdir(self.dir)
@@ -84,8 +87,10 @@ def place(mode):
     pl = Place(mode)
     try:
         yield pl
-    finally:
-        pl.close()
+    except BaseException:
+        pl.kill()  # what it left says nothing, and would hide this
+        raise
+    pl.close()
 
 
 def until(cond, message, detail=lambda: "", seconds=20):
