@@ -30,6 +30,11 @@ TESTS = [
     ("hostile", "scribbled_arguments", "user-no-shim"),
     ("hostile", "processes_killed_in_calls", "no-shim"),
     ("exhausted", "few_descriptors", "no-shim"),
+    ("autosave", "many_sockets", "autosave-syscall"),
+    ("autosave", "asked_for_many_sockets", "shim"),
+    ("manners", "death_with_many_sockets", "no-shim"),
+    ("restore", "unread", "no-shim"),
+    ("upgrade_traffic", "published_server", "no-shim"),
 ]
 # random_calls says the same in more time.
 GUESTS_LEFT_OUT = {"guest_random_calls", "guest_blocking"}
