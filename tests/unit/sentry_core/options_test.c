@@ -282,6 +282,22 @@ Test(values, mapped_addresses_are_ipv4)
 	cr_assert_eq(a.b[3], 4);
 }
 
+Test(values, addresses)
+{
+	struct nst_addr a, b;
+
+	cr_assert_eq(value_addr("0.0.0.0", &a), 0);
+	cr_assert_eq(value_addr("::", &b), 0);
+	cr_assert(value_addr_is_any(&a) && value_addr_is_any(&b));
+	cr_assert_not(value_addr_eq(&a, &b));
+	cr_assert_eq(value_addr("0.0.0.1", &a), 0);
+	cr_assert_eq(value_addr("::1", &b), 0);
+	cr_assert_not(value_addr_is_any(&a) || value_addr_is_any(&b));
+	b = a;
+	memset(b.b + 4, 0xff, sizeof b.b - 4); /* not of an IPv4 address */
+	cr_assert(value_addr_eq(&a, &b));
+}
+
 Test(values, nth_address_of_a_network)
 {
 	char text[VALUE_TEXT_BYTES];
