@@ -152,10 +152,13 @@ static int take_one(struct restore *rs, struct sandbox *sb,
 
 	tell(rs, sb, h, (size_t)number);
 	fd = sock_around(sb, h->ep, &h->shape, (pid_t)sb->guest_pid, number);
-	if (fd < 0) {
+	if (fd == -ENOBUFS)
+		log_error("what the old program had not read does not fit into "
+			  "this host's sockets; raise net.core.wmem_max");
+	else if (fd < 0)
 		log_error("cannot make a socket again: %s", strerror(-fd));
+	if (fd < 0)
 		return fd;
-	}
 	rs->fds[rs->nfds++] = fd;
 	return 0;
 }
