@@ -77,7 +77,8 @@ static int take(int fd, const struct control_dir *d, struct control_place *p)
 		return -EEXIST;
 	if (!rc)
 		rc = listen_at(fd, d, name);
-	p->made = rc ? (struct control_made){0} : made_of(d, name);
+	if (!rc)
+		p->made = made_of(d, name);
 	return rc;
 }
 
