@@ -66,6 +66,20 @@ Test(mcast, igmp_life)
 	ipt_free(t);
 }
 
+/* Another one may have its place (sentry/save): that is not left. */
+Test(mcast, a_stack_that_is_freed_leaves_nothing)
+{
+	struct nst_addr g = test_addr("239.1.2.3");
+	struct ipt *t = ipt_new();
+
+	cr_assert_eq(ip_mcast_join(t->st, &g, ETH), NST_OK);
+	expect_igmp(t, 0x16, "239.1.2.3", "239.1.2.3");
+	t->st->ending = true; /* as nst_stack_free() begins */
+	ip_mcast_leave(t->st, &g, ETH);
+	ipt_expect_none(t);
+	ipt_free(t);
+}
+
 Test(mcast, mld_life)
 {
 	struct nst_addr g = test_addr("ff0e::99");
