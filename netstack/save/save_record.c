@@ -8,12 +8,6 @@
 #define PARSE_FACTOR 64u
 #define PARSE_LEAST (1u << 20)
 
-static void put32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
 /* ---- out ---- */
 
 void save_out_init(struct save_out *o, const struct nst_env *env,
@@ -169,8 +163,8 @@ void save_record(struct save_out *o, enum nst_save_record type, const void *m)
 		o->failed = true;
 	}
 	if (!o->failed) {
-		put32(w->p, type);
-		put32(w->p + 4, (uint32_t)(w->n - HEADER_BYTES));
+		save_put_number(w->p, SAVE_WT_32, type);
+		save_put_number(w->p + 4, SAVE_WT_32, w->n - HEADER_BYTES);
 		o->failed = !o->sink->put(o->sink->ctx, w->p, w->n);
 	}
 	save_arena_reset(&o->arena);

@@ -50,8 +50,8 @@ static bool take_addr(struct save_in *in, const struct save_field *f,
 		return save_bad(in, f->name, "is not an address");
 	a->family = data[0];
 	memcpy(a->b, data + 1, a->family == 4 ? 4 : 16);
-	for (int i = 0; i < 4 && a->family == 6; i++)
-		a->scope |= (uint32_t)data[17 + i] << (8 * i);
+	if (a->family == 6)
+		a->scope = save_load32(data + 17);
 	return true;
 }
 

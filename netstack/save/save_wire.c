@@ -143,8 +143,7 @@ static bool put_addr(struct save_buf *w, const struct save_field *f,
 
 	b[0] = a->family;
 	memcpy(b + 1, a->b, 16);
-	for (int i = 0; i < 4; i++)
-		b[17 + i] = (uint8_t)(a->scope >> (8 * i));
+	(void)put_le(b + 17, a->scope, 4);
 	if (!a->family)
 		return true;
 	return save_wire_bytes(w, f->key, b,

@@ -42,8 +42,7 @@ struct control_made {
 struct control_place {
 	char dir[CONTROL_DIR_BYTES];
 	char id[VALUE_ID_BYTES];
-	struct control_made
-	    made; /* D: from then on only the dead are removed */
+	struct control_made made; /* D after an upgrade only the dead go */
 };
 
 /* ---- dir.c ---- */

@@ -8,6 +8,7 @@
 #include "netstack/base/base.pb-c.h"
 #include "netstack/dgram/dgram.pb-c.h"
 #include "netstack/tcp/tcp.pb-c.h"
+#include "sentry/core/grow.h"
 #include "sentry/gateway/gateway.pb-c.h"
 #include "sentry/gateway/gateway_save.h"
 #include "sentry/image/restore_priv.h"
@@ -45,21 +46,16 @@ static int proto_of(const Cordon__NstSock *sk)
 static struct held *add_held(struct restore *rs, const Cordon__NstSock *sk,
 			     int *rc)
 {
-	struct held *h;
+	struct held *h, *v;
 
 	*rc = !sk || sk->kind >= KINDS ? -EBADMSG : 0;
 	if (*rc)
 		return NULL;
-	if (rs->n == rs->room) {
-		size_t room = rs->room ? rs->room * 2 : 64;
-		struct held *v = reallocarray(rs->v, room, sizeof *v);
-
-		*rc = v ? 0 : -ENOMEM;
-		if (!v)
-			return NULL;
-		rs->v = v;
-		rs->room = room;
-	}
+	v = grow(rs->v, rs->n, &rs->room, sizeof *v);
+	*rc = v ? 0 : -ENOMEM;
+	if (!v)
+		return NULL;
+	rs->v = v;
 	h = &rs->v[rs->n++];
 	*h = (struct held){
 	    .id = sk->id,
@@ -156,18 +152,14 @@ static int see_unread(struct restore *rs, struct image_walk *w)
 	const ProtobufCMessage *base = image_walk_message(w);
 	const Cordon__UnreadBytes *m = (const Cordon__UnreadBytes *)base;
 	struct unread_list *l = &rs->unread;
+	struct sock_unread *v;
 
 	if (!m || w->type != SOCK_SAVE_UNREAD)
 		return -EBADMSG;
-	if (l->n == l->room) {
-		size_t room = l->room ? l->room * 2 : 64;
-		struct sock_unread *v = reallocarray(l->v, room, sizeof *v);
-
-		if (!v)
-			return -ENOMEM;
-		l->v = v;
-		l->room = room;
-	}
+	v = grow(l->v, l->n, &l->room, sizeof *v);
+	if (!v)
+		return -ENOMEM;
+	l->v = v;
 	l->v[l->n++] = (struct sock_unread){
 	    .id = m->id,
 	    .to_guest = {m->to_guest.data, m->to_guest.len},

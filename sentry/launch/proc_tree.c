@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sentry/core/grow.h"
+
 void proc_list_free(struct proc_list *l)
 {
 	free(l->p);
@@ -23,15 +25,11 @@ void proc_list_free(struct proc_list *l)
 
 int proc_push(struct proc_list *l, const struct proc *p)
 {
-	if (l->n == l->room) {
-		size_t room = l->room ? l->room * 2 : 64;
-		struct proc *more = reallocarray(l->p, room, sizeof *more);
+	struct proc *more = grow(l->p, l->n, &l->room, sizeof *more);
 
-		if (!more)
-			return -ENOMEM;
-		l->p = more;
-		l->room = room;
-	}
+	if (!more)
+		return -ENOMEM;
+	l->p = more;
 	l->p[l->n++] = *p;
 	return 0;
 }

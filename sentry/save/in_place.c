@@ -120,12 +120,17 @@ static bool move_records(void *ctx, const void *data, size_t bytes)
 	return !m->refused;
 }
 
+/* So that a thread is worth starting. */
+static bool is_large(const struct nst_stack *st)
+{
+	return nst_stack_socks(st) >= APART_LEAST_SOCKS;
+}
+
 /* Loading takes longer than saving, and needs nothing of it but the records. */
 static enum nst_err move_apart(struct job *j, struct nst_stack *old,
 			       const struct nst_save_sink *sink)
 {
-	bool worth = nst_stack_socks(old) >= APART_LEAST_SOCKS;
-	struct apart *a = worth ? apart_begin(sink) : NULL;
+	struct apart *a = is_large(old) ? apart_begin(sink) : NULL;
 	const struct nst_save_sink to_it = {.ctx = a, .put = apart_put};
 	enum nst_err e = nst_stack_save(old, a ? &to_it : sink);
 
@@ -256,13 +261,6 @@ static _Noreturn void give_up(const struct job *j)
 	_exit(EXIT_CORDON_FAILED);
 }
 
-/* So that a thread is worth starting; tests want poison at once. */
-static bool are_many(const struct job *j)
-{
-	return j->points[SAVE_GUEST].found >= APART_LEAST_SOCKS &&
-	       !j->sb->poison;
-}
-
 static int run_job(struct job *j, struct save_image *im)
 {
 	const uint8_t *p, *end;
@@ -279,7 +277,9 @@ static int run_job(struct job *j, struct save_image *im)
 	j->bytes += im->used;
 	if (change_all(j, &p, end))
 		give_up(j);
-	retire_stacks(&j->sb->saves->retired, j->old, are_many(j));
+	/* Tests want poison at once. */
+	retire_stacks(&j->sb->saves->retired, j->old,
+		      is_large(j->old[SAVE_GUEST]) && !j->sb->poison);
 	return 0;
 }
 

@@ -41,7 +41,6 @@ void retire_wait(struct retired *r)
 void retire_stacks(struct retired *r, struct nst_stack *const st[SAVE_SIDES],
 		   bool apart)
 {
-	retire_wait(r);
 	for (int i = 0; i < SAVE_SIDES; i++)
 		r->st[i] = st[i];
 	pthread_mutex_lock(&r->lock);

@@ -29,7 +29,8 @@ void retire_init(struct retired *r);
 void retire_fini(struct retired *r); /* waits */
 /*
  * Frees old stacks (or NULL), which nobody knows any more, and ends what
- * sandbox_env_expect() began; apart: if it can, after it has returned.
+ * sandbox_env_expect() began; apart: if it can, after it has returned. Those
+ * before are gone (retire_wait).
  */
 void retire_stacks(struct retired *r, struct nst_stack *const st[SAVE_SIDES],
 		   bool apart);

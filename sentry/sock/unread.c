@@ -154,11 +154,8 @@ static bool is_pipe(const struct sock *s)
 static int list_all(struct collect *c)
 {
 	struct sandbox *sb = c->sb;
-	size_t n = 0;
 
-	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
-		n += is_pipe(s);
-	c->v = calloc(n + 1, sizeof *c->v);
+	c->v = calloc(sb->socks->count + 1, sizeof *c->v);
 	if (!c->v)
 		return -ENOMEM;
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sentry/core/grow.h"
+
 struct proc {
 	pid_t pid, ppid;
 	bool guest;
@@ -60,18 +62,14 @@ static pid_t parent_of(pid_t pid)
 static bool procs_add(struct procs *ps, pid_t pid)
 {
 	pid_t ppid = parent_of(pid);
+	struct proc *v;
 
 	if (ppid < 0)
 		return false;
-	if (ps->n == ps->cap) {
-		size_t cap = ps->cap ? ps->cap * 2 : 256;
-		struct proc *v = realloc(ps->v, cap * sizeof *v);
-
-		if (!v)
-			return false;
-		ps->v = v;
-		ps->cap = cap;
-	}
+	v = grow(ps->v, ps->n, &ps->cap, sizeof *v);
+	if (!v)
+		return false;
+	ps->v = v;
 	ps->v[ps->n++] = (struct proc){pid, ppid, false};
 	return true;
 }

@@ -7,12 +7,11 @@ import subprocess
 
 import host
 from e2e import test_http, test_servers, test_tools
-from e2e.test_autosave_bulk import refused, saver
+from e2e.test_autosave_bulk import REQUEST, refused, saver
 from e2e.place import place
 from host import equal, inside, modes, seconds
 
 OFTEN = ["autosave", "autosave-1000", "autosave-asked"]
-SAVE = b'{"version":1,"command":"save-in-place"}'
 SAVE_NOW = "import ctypes; save = lambda: ctypes.CDLL(None).syscall(175, 0, 0, 0)\n"
 
 
@@ -114,7 +113,7 @@ def test_asked_for_many_sockets(mode):
             pl.ok("save", "--in-place", "many")
         with pl.connect("many") as s:
             for _ in range(100):
-                s.send(SAVE)
+                s.send(REQUEST)
                 assert b'"endpoints":60' in s.recv(4096)
         equal(p.communicate(timeout=20)[0], b"True\n")
 

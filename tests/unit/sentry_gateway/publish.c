@@ -12,18 +12,24 @@
 static struct rig rig;
 static struct opt_publish publish;
 
+static void give_options(struct opt_publish p)
+{
+	rig_options(&rig);
+	publish = p;
+	rig.opt.publish = &publish;
+	rig.opt.npublish = 1;
+}
+
 /* Publishes a free port of the host as guest port 8080; returns it. */
 static uint16_t start(const char *host, bool udp)
 {
 	uint16_t port = host_free_port();
+	struct opt_publish p = {.guest_port = 8080, .udp = udp};
 
-	rig_options(&rig);
-	publish = (struct opt_publish){.guest_port = 8080, .udp = udp};
 	if (host)
-		publish.host = test_sa(host, port);
-	publish.host.port = port;
-	rig.opt.publish = &publish;
-	rig.opt.npublish = 1;
+		p.host = test_sa(host, port);
+	p.host.port = port;
+	give_options(p);
 	rig_start(&rig, 0);
 	return port;
 }
@@ -234,11 +240,8 @@ Test(publish, port_that_is_free_in_a_moment)
 	int lfd = host_listen("127.0.0.1", &port);
 	pthread_t thread;
 
-	rig_options(&rig);
-	publish = (struct opt_publish){.host = test_sa("127.0.0.1", port),
-				       .guest_port = 80};
-	rig.opt.publish = &publish;
-	rig.opt.npublish = 1;
+	give_options((struct opt_publish){.host = test_sa("127.0.0.1", port),
+					  .guest_port = 80});
 	cr_assert_eq(pthread_create(&thread, NULL, close_soon, &lfd), 0);
 	rig_start(&rig, 0);
 	pthread_join(thread, NULL);
@@ -251,11 +254,8 @@ Test(publish, port_in_use, .init = cr_redirect_stderr)
 	uint16_t port = 0;
 	int lfd = host_listen("127.0.0.1", &port);
 
-	rig_options(&rig);
-	publish = (struct opt_publish){.host = test_sa("127.0.0.1", port),
-				       .guest_port = 80};
-	rig.opt.publish = &publish;
-	rig.opt.npublish = 1;
+	give_options((struct opt_publish){.host = test_sa("127.0.0.1", port),
+					  .guest_port = 80});
 	rig_start(&rig, -EADDRINUSE);
 	snprintf(text, sizeof(text),
 		 "cordon: port %u is in use on the host; choose another with "
