@@ -141,18 +141,31 @@ static void parse_tcp(const uint8_t *t, size_t n, struct seg *s)
 		s->mss = get16(t + 22);
 }
 
+/* Is the packet of the peer's family, and of a transport it knows? The host's
+ * kernel sends others of its own: router solicitations, reports of groups. */
+static bool is_ours(const struct peer *p, const uint8_t *pkt)
+{
+	uint8_t proto = pkt[p->v6 ? 6 : 9];
+
+	return pkt[0] >> 4 == (p->v6 ? 6 : 4) &&
+	       (proto == IPPROTO_TCP || proto == IPPROTO_UDP);
+}
+
 bool peer_recv(struct peer *p, struct seg *s)
 {
 	static __thread uint8_t pkt[65536 + 40];
-	size_t n = sizeof(pkt), h = p->v6 ? 40 : 20;
+	size_t n, h = p->v6 ? 40 : 20;
 	uint8_t proto;
 
 	memset(s, 0, offsetof(struct seg, data));
 	s->mss = 0;
-	if (p->i->netdev_receive(p->i->userdata, pkt, &n, &s->usecs) != 0)
-		return false;
-	if (n < h)
-		return false;
+	do {
+		n = sizeof(pkt);
+		if (p->i->netdev_receive(p->i->userdata, pkt, &n, &s->usecs))
+			return false;
+		if (n < h)
+			return false;
+	} while (!is_ours(p, pkt));
 	proto = p->v6 ? pkt[6] : pkt[9];
 	s->sport = get16(pkt + h);
 	s->dport = get16(pkt + h + 2);

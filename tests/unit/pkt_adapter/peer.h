@@ -39,7 +39,7 @@ struct peer {
 /* Sends flags with n bytes of payload (mss option on a SYN). */
 void peer_send(struct peer *p, uint8_t flags, const void *data, size_t n);
 void peer_send_window(struct peer *p, uint8_t flags, uint16_t window);
-/* The next packet; false: none came. */
+/* The next packet of the peer's family, TCP or UDP; false: none came. */
 bool peer_recv(struct peer *p, struct seg *s);
 /* The same, and acknowledged in our books: p->ack follows. */
 bool peer_take(struct peer *p, struct seg *s);

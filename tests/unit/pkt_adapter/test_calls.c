@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Corners of the socket calls: which errno, which poll mask, in which state.
  * Run against the netstack and against the host's kernel. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -185,6 +186,24 @@ Test(calls, connected_after_disconnect)
 	cr_assert_eq(mask(fd), POLLOUT | POLLHUP);
 	FAILS(EINPROGRESS,
 	      CALL(connect, fd, (struct sockaddr *)&to, sizeof(to)));
+}
+
+/* A kernel sends what nobody here asked for whenever it likes: a router
+ * solicitation, a report of groups. Here it is a datagram of another family. */
+Test(calls, packets_of_others_are_passed_over)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_port = htons(9)};
+	int fd, other = CALL(socket, AF_INET6, SOCK_DGRAM, 0);
+
+	cr_assert_eq(inet_pton(AF_INET6, "2001:db8::9", &a.sin6_addr), 1);
+	cr_assert_eq(
+	    CALL(sendto, other, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)),
+	    1);
+	fd = established();
+	cr_assert_eq(CALL(shutdown, fd, SHUT_WR), 0);
+	cr_assert(peer_take(&peer, &s));
+	cr_assert(s.flags & FIN);
 }
 
 Test(calls, half_closed_by_us)
