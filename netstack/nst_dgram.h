@@ -44,6 +44,14 @@ nst_dgram_send(struct nst_dgram *d, const struct nst_sockaddr *to,
 	       const struct nst_iov *iov, size_t niov,
 	       const struct nst_dgram_opts *o, nst_time now);
 
+/*
+ * The user of the UDP socket of this stack that a datagram to `to` (NULL: the
+ * peer) would reach, so that the embedder can probe whether it still lives.
+ * NULL: none, or several (a group, a broadcast).
+ */
+void *nst_dgram_target(struct nst_dgram *d, const struct nst_sockaddr *to,
+		       const struct nst_dgram_opts *o);
+
 /* A received datagram at the head of the queue; lent until popped. */
 struct nst_dgram_in {
 	struct nst_sockaddr src, dst; /* S */

@@ -85,6 +85,27 @@ static struct nst_sock *find_sock(struct nst_stack *st,
 			    in->ifindex, NULL);
 }
 
+void *nst_dgram_target(struct nst_dgram *d, const struct nst_sockaddr *to,
+		       const struct nst_dgram_opts *o)
+{
+	static const struct nst_dgram_opts none;
+	struct dgram_tx tx = {
+	    .d = d, .o = o ? o : &none, .to = to ? *to : d->s.remote};
+	struct nst_dgram_in in;
+	const struct nst_sock *s;
+
+	if (d->s.kind != SOCK_K_UDP || dgram_route(&tx) || !tx.path.loopback ||
+	    tx.path.mcast || tx.path.bcast)
+		return NULL;
+	in = (struct nst_dgram_in){
+	    .src = {.addr = tx.path.src, .port = d->s.local.port},
+	    .dst = tx.to,
+	    .ifindex = tx.path.ifindex,
+	};
+	s = find_sock(d->s.st, &in);
+	return s ? s->user : NULL;
+}
+
 static void forward(struct nst_stack *st, const struct nst_pkt *pkt,
 		    const struct nst_dgram_in *in)
 {

@@ -218,18 +218,17 @@ static void yield_turn(struct sock *s)
 	(void)datagram_start(s);
 }
 
-void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to)
+void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to,
+			  const struct nst_dgram_opts *o)
 {
-	struct nst_sockaddr peer;
+	void *user;
 
 	/* Reaping closes others, which drains them: once is enough. */
 	if (s->dg.closing || !sock_has_ports(s))
 		return;
-	if (!to && nst_sock_remote(nst_dgram_sock(s->dgram), &peer) != NST_OK)
-		return;
-	to = to ? to : &peer;
-	if (nst_addr_is_local(s->sb->stack, &to->addr))
-		(void)sock_reap_conflicts(s, to->port);
+	do
+		user = nst_dgram_target(s->dgram, to, o);
+	while (user && sock_reap_owner(s, user));
 }
 
 static enum nst_err pass_on(struct sock *s, void *p, size_t bytes)
@@ -237,7 +236,7 @@ static enum nst_err pass_on(struct sock *s, void *p, size_t bytes)
 	struct nst_iov iov = {p, bytes};
 	struct nst_dgram_opts o = {0};
 
-	datagram_reap_target(s, NULL);
+	datagram_reap_target(s, NULL, &o);
 	return nst_dgram_send(s->dgram, NULL, &iov, 1, &o, sandbox_now(s->sb));
 }
 

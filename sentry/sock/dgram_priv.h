@@ -51,9 +51,11 @@ void datagram_error_set(struct sock *s, int err);
 void datagram_options_changed(struct sock *s);
 
 /* The guest's close of a datagram socket gives no event: before something is
- * sent to a port of our own, its dead owners are closed, so that the sender is
- * answered "port unreachable". to NULL: the peer. */
-void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to);
+ * sent to a port of our own, whoever would get it but is dead is closed, so
+ * that another gets it or the sender is answered "port unreachable". Who else
+ * holds the port, maybe thousands, does not matter. to NULL: the peer. */
+void datagram_reap_target(struct sock *s, const struct nst_sockaddr *to,
+			  const struct nst_dgram_opts *o);
 
 /* The address of the sentry end, which is named when first needed; without a
  * name (no memory, no fds) connecting to it fails. */

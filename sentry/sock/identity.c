@@ -359,6 +359,13 @@ struct sock *sock_of_owner(struct ep_owner *o)
 	return (struct sock *)o; /* owner is its first member */
 }
 
+bool sock_reap_owner(const struct sock *s, void *user)
+{
+	struct sock *other = sock_of_owner(user);
+
+	return other && other != s && reap_one(other);
+}
+
 bool sock_reap_conflicts(struct sock *s, uint16_t port)
 {
 	bool any = false;
@@ -366,10 +373,8 @@ bool sock_reap_conflicts(struct sock *s, uint16_t port)
 	void *user;
 
 	while ((user = nst_sock_conflict(sock_nst(s), port, i)) != NULL) {
-		struct sock *other = sock_of_owner(user);
-
 		/* What is closed leaves the list: the i-th is another. */
-		if (other && other != s && reap_one(other))
+		if (sock_reap_owner(s, user))
 			any = true;
 		else
 			i++;

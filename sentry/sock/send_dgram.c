@@ -150,7 +150,7 @@ static int64_t send_locked(struct trap *t, const struct nst_sockaddr *to,
 		rc = set_more(s, true);
 	if (rc < 0)
 		return rc;
-	datagram_reap_target(s, to);
+	datagram_reap_target(s, to, o);
 	e = nst_dgram_send(s->dgram, to, iov, 1, o, sandbox_now(s->sb));
 	if (!more && e != NST_E_AGAIN && s->dg.more)
 		(void)set_more(s, false);

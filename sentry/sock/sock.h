@@ -172,6 +172,8 @@ bool sock_make_room(struct sandbox *sb, int err);
 /* Closes owners of `port` in the protocol of s that are dead already; true if
  * any was (bind and listen then try again). */
 bool sock_reap_conflicts(struct sock *s, uint16_t port);
+/* Closes the owner of another endpoint if it is dead already. */
+bool sock_reap_owner(const struct sock *s, void *user);
 
 /* ---- backing sockets (sock/backing.c) ---- */
 /* A fresh guest end for s (stream: bound to a name; datagram: both ends named
