@@ -3,7 +3,7 @@
  * What a command of the control socket is. They are in one table, commands.c;
  * what a command does belongs to the folder it is about. It runs on the control
  * thread, without the stack lock: what looks at netstack or sockets takes it
- * (sandbox_lock), and not for long.
+ * (sandbox_lock_turn), and not for long.
  */
 #ifndef SENTRY_CONTROL_COMMAND_H
 #define SENTRY_CONTROL_COMMAND_H

@@ -38,7 +38,7 @@ static int64_t count_sockets(struct sandbox *sb)
 {
 	int64_t n = 0;
 
-	sandbox_lock(sb);
+	sandbox_lock_turn(sb);
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
 		n++;
 	sandbox_unlock(sb);

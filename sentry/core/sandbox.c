@@ -77,6 +77,7 @@ void sandbox_init(struct sandbox *sb, const struct options *opt)
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&sb->lock, &attr);
 	pthread_mutexattr_destroy(&attr);
+	pthread_mutex_init(&sb->turn, NULL);
 	sandbox_env_init(sb);
 }
 
@@ -88,6 +89,7 @@ void sandbox_fini(struct sandbox *sb)
 		close(sb->guest_diag_fd);
 	sb->notify_fd = -1;
 	pthread_mutex_destroy(&sb->lock);
+	pthread_mutex_destroy(&sb->turn);
 }
 
 /*
@@ -209,7 +211,21 @@ void sandbox_run_timers(struct sandbox *sb)
 
 void sandbox_lock(struct sandbox *sb)
 {
+	/* Who waits for its turn holds `turn` until it has the lock. */
+	if (atomic_load_explicit(&sb->turns, memory_order_relaxed)) {
+		pthread_mutex_lock(&sb->turn);
+		pthread_mutex_unlock(&sb->turn);
+	}
 	pthread_mutex_lock(&sb->lock);
+}
+
+void sandbox_lock_turn(struct sandbox *sb)
+{
+	atomic_fetch_add(&sb->turns, 1);
+	pthread_mutex_lock(&sb->turn);
+	pthread_mutex_lock(&sb->lock);
+	atomic_fetch_sub(&sb->turns, 1);
+	pthread_mutex_unlock(&sb->turn);
 }
 
 /* Does the loop sleep past the next deadline? */

@@ -29,6 +29,8 @@ struct upgrade;
 
 struct sandbox {
 	pthread_mutex_t lock;      /* R */
+	pthread_mutex_t turn;      /* R whose turn it is; sandbox_lock_turn */
+	atomic_uint turns;         /* R how many wait for theirs */
 	const struct options *opt; /* R */
 	struct nst_env env;        /* R */
 	struct nst_stack *stack;   /* R the guest's netstack */
@@ -93,6 +95,13 @@ void sandbox_clock_stop(struct sandbox *sb, nst_time at);
 void sandbox_clock_start(struct sandbox *sb);
 
 void sandbox_lock(struct sandbox *sb);
+/*
+ * The same for who comes seldom, a command: whoever asks for the lock later
+ * gets it later. Without it a thread that slept for the lock finds it taken
+ * again by those that give and take it all the time under traffic. They have it
+ * once more each at most before this returns.
+ */
+void sandbox_lock_turn(struct sandbox *sb);
 /*
  * Settles, saves if that is due (autosave), releases the lock, then wakes the
  * loop if the next deadline has become earlier than what it sleeps for. Every

@@ -224,7 +224,7 @@ static int save_records(struct sandbox *sb, struct out *o,
 	int64_t from;
 	int rc;
 
-	sandbox_lock(sb);
+	sandbox_lock_turn(sb);
 	from = now_us();
 	add(body, "saved_at", json_object_new_int64(wall_clock()));
 	rc = save_parts(sb, o, list);

@@ -23,7 +23,7 @@ int save_run_in_place(struct sandbox *sb, struct json_object *request,
 
 	(void)request;
 	save_prepare(sb);
-	sandbox_lock(sb);
+	sandbox_lock_turn(sb);
 	rc = save_in_place(sb, &report);
 	sandbox_unlock(sb);
 	if (rc)

@@ -72,7 +72,7 @@ void save_prepare(struct sandbox *sb)
 
 	if (sb->saves)
 		retire_wait(&sb->saves->retired);
-	sandbox_lock(sb);
+	sandbox_lock_turn(sb);
 	need = sb->saves ? saves_need(sb) : 0;
 	sandbox_unlock(sb);
 	sandbox_env_expect(need, true);

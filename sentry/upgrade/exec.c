@@ -63,7 +63,7 @@ static int look(struct upgrade *up, int fd)
 	for (int i = 0; i < LOOKS && (err == -EBUSY || err == -EIO); i++) {
 		if (i)
 			nanosleep(&moment, NULL);
-		sandbox_lock(sb);
+		sandbox_lock_turn(sb);
 		(void)sandbox_settle(sb);
 		err = upgrade_save(sb, fd, -1, upgrade_clock());
 		sandbox_unlock(sb);

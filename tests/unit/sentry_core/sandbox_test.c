@@ -3,6 +3,8 @@
  * gateway are played by this file. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -204,6 +206,52 @@ Test(sandbox, the_loop_is_woken_only_if_it_would_oversleep)
 	unlock_with(NST_NEVER, 1000, false, 1);
 	unlock_with(0, 1, false, 0);
 	unlock_with(1000, 1, true, 0);
+}
+
+/* ---- whose turn it is ---- */
+
+static atomic_bool greedy_stop;
+static atomic_uint greedy_had;
+
+/* Has the lock for a while, again and again, as threads do under traffic. */
+static void *greedy_main(void *arg)
+{
+	const nst_time hold = 20 * NST_US;
+
+	(void)arg;
+	while (!atomic_load(&greedy_stop)) {
+		sandbox_lock(&sb);
+		for (nst_time t = sandbox_now(&sb);
+		     sandbox_now(&sb) - t < hold;)
+			;
+		atomic_fetch_add(&greedy_had, 1);
+		sandbox_unlock(&sb);
+	}
+	return NULL;
+}
+
+Test(sandbox, who_waits_for_a_turn_is_next, .timeout = 60)
+{
+	enum { GREEDY = 2, TURNS = 100 };
+	pthread_t t[GREEDY];
+	unsigned had = 0;
+
+	for (int i = 0; i < GREEDY; i++)
+		cr_assert_eq(pthread_create(&t[i], NULL, greedy_main, NULL), 0);
+	while (atomic_load(&greedy_had) < 10 * GREEDY)
+		usleep(1000);
+	for (int i = 0; i < TURNS; i++) {
+		unsigned from = atomic_load(&greedy_had);
+		sandbox_lock_turn(&sb);
+		had += atomic_load(&greedy_had) - from;
+		sandbox_unlock(&sb);
+		usleep(1000);
+	}
+	atomic_store(&greedy_stop, true);
+	for (int i = 0; i < GREEDY; i++)
+		pthread_join(t[i], NULL);
+	/* Each once more; and once or twice the scheduler came in between. */
+	cr_assert_lt(had, (GREEDY + 2) * TURNS, "%u", had);
 }
 
 Test(sandbox, its_directory_is_private)
