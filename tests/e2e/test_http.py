@@ -7,6 +7,7 @@ import socket
 import time
 
 import host
+from e2e import golang
 from e2e import servers_on_host as servers
 from host import check, equal, inside, modes, seconds
 
@@ -177,36 +178,18 @@ func main() {
 	fmt.Println("50 answers")
 }
 """
-_go = {}
-
-
-def go_program(name, text):
-    host.need("go")
-    if name not in _go:
-        import tempfile
-        d = tempfile.mkdtemp(prefix="cordon-go.")
-        os.chmod(d, 0o755)
-        src = os.path.join(d, name + ".go")
-        with open(src, "w") as f:
-            f.write(text)
-        env = dict(os.environ, HOME=d, GOFLAGS="-mod=mod", GO111MODULE="off",
-                   CGO_ENABLED="0", GOCACHE="/tmp/cordon-go-cache")
-        check(host.run(["go", "build", "-o", os.path.join(d, name), src],
-                       timeout=300, env=env))
-        _go[name] = os.path.join(d, name)
-    return _go[name]
 
 
 @seconds(180)  # compiles the standard library once
 def test_go_client(mode):
-    exe = go_program("client", GO_CLIENT)
+    exe = golang.program("client", GO_CLIENT)
     with host.workdir() as d, servers.nginx(page_folder(d)):
         equal(inside([exe, "http://10.0.2.2:8080/"], mode, NAT), PAGE)
 
 
 @seconds(180)  # compiles the standard library once
 def test_go_client_and_server(mode):
-    exe = go_program("server", GO_SERVER)
+    exe = golang.program("server", GO_SERVER)
     equal(inside([exe], mode, ["--net", "none"]), b"50 answers\n")
 
 
