@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/nst_save.h"
 #include "netstack/nst_stack.h"
 #include "sentry/core/log.h"
 #include "sentry/core/values.h"
@@ -144,6 +145,16 @@ static void tell(struct restore *rs, const struct sandbox *sb,
 
 /* ---- all ---- */
 
+static int no_end(int rc)
+{
+	if (rc == -ENOBUFS)
+		log_error("what the old program had not read does not fit into "
+			  "this host's sockets; raise net.core.wmem_max");
+	else
+		log_error("cannot make a socket again: %s", strerror(-rc));
+	return rc;
+}
+
 static int take_one(struct restore *rs, struct sandbox *sb,
 		    const struct held *h)
 {
@@ -152,15 +163,40 @@ static int take_one(struct restore *rs, struct sandbox *sb,
 
 	tell(rs, sb, h, (size_t)number);
 	fd = sock_around(sb, h->ep, &h->shape, (pid_t)sb->guest_pid, number);
-	if (fd == -ENOBUFS)
-		log_error("what the old program had not read does not fit into "
-			  "this host's sockets; raise net.core.wmem_max");
-	else if (fd < 0)
-		log_error("cannot make a socket again: %s", strerror(-fd));
 	if (fd < 0)
-		return fd;
+		return no_end(fd);
 	rs->fds[rs->nfds++] = fd;
 	return 0;
+}
+
+struct given {
+	struct sock_given g; /* first */
+	struct restore *rs;
+};
+
+static const struct sock_unread *child_unread(struct sock_given *g,
+					      const struct nst_sock *ep)
+{
+	const struct held *h =
+	    restore_find(((struct given *)g)->rs, nst_sock_id(ep));
+
+	return h && h->child ? &h->shape.unread : NULL;
+}
+
+/* A listener takes its children with it. */
+static int take_each(struct restore *rs, struct sandbox *sb)
+{
+	struct given given = {.g = {.of = child_unread}, .rs = rs};
+	int rc = 0;
+
+	sock_unread_given(sb, &given.g);
+	for (size_t i = 0; !rc && i < rs->n; i++)
+		if (!rs->v[i].child && rs->v[i].ep)
+			rc = take_one(rs, sb, &rs->v[i]);
+	sock_unread_given(sb, NULL);
+	if (!rc && given.g.err)
+		rc = no_end(given.g.err);
+	return rc;
 }
 
 int restore_take_all(struct restore *rs, struct sandbox *sb)
@@ -170,8 +206,5 @@ int restore_take_all(struct restore *rs, struct sandbox *sb)
 	rs->fds = calloc(rs->n + 1, sizeof *rs->fds);
 	if (!rc && !rs->fds)
 		rc = -ENOMEM;
-	for (size_t i = 0; !rc && i < rs->n; i++)
-		if (!rs->v[i].child && rs->v[i].ep)
-			rc = take_one(rs, sb, &rs->v[i]);
-	return rc;
+	return rc ? rc : take_each(rs, sb);
 }

@@ -136,14 +136,14 @@ static int save_reply(const struct save_args *a, struct json_object *reply,
 	return rc;
 }
 
-/* They are in a queue of the kernel's that nobody can look into. */
+/* They are in a message, or in a queue of the kernel's that is full. */
 static void say_missed(const struct save_args *a, struct json_object *reply)
 {
 	int64_t n = json_object_get_int64(member(reply, "not_accepted"));
 
 	if (n)
 		log_error("%s: what %" PRId64 " connections have sent is not "
-			  "in the file: the program has not accepted them",
+			  "in the file: no process holds them",
 			  a->id, n);
 }
 

@@ -23,6 +23,7 @@
 #include "sentry/core/fds.h"
 #include "sentry/loop/loop.h"
 #include "sentry/sock/sock_priv.h"
+#include "sentry/sock/unread.h"
 
 /* ---- sentry ends of children ---- */
 
@@ -54,9 +55,22 @@ static int connect_name(int fd, int name_fd)
 	return connect(fd, (struct sockaddr *)&un, len) < 0 ? -errno : 0;
 }
 
+/* What an older end had, before anything new: restored from an image. */
+static void give_unread(struct sock *c, int fd)
+{
+	struct sock_given *given = c->sb->socks->given;
+	const struct sock_unread *u =
+	    given ? given->of(given, sock_nst(c)) : NULL;
+	int rc = u ? sock_unread_put(fd, &u->to_guest) : 0;
+
+	if (rc)
+		given->err = rc;
+}
+
 /* fd is in the guest's queue: c's channel is open. */
 static void child_up(struct sock *c, int fd)
 {
+	give_unread(c, fd);
 	c->send_fd = fd;
 	if (stream_start(c) < 0) {
 		sock_close(c, true);
@@ -174,6 +188,7 @@ static struct sock *child_new(struct sock *s, struct nst_tcp *tp)
 	c->tcp = tp;
 	c->state = SOCK_CONNECTED;
 	c->connect_told = true;
+	c->parent = s->id;
 	c->guest_rcvbuf = s->guest_rcvbuf;
 	c->guest_sndbuf = s->guest_sndbuf;
 	nst_sock_set_user(nst_tcp_sock(tp), &c->owner);
@@ -243,10 +258,10 @@ bool listener_is_pushing(const struct sock *c)
 /* ---- putting back ---- */
 
 /* Everything that already waits in g, the guest end that was taken out. */
-static ssize_t unread_of(int g, char **out)
+static ssize_t unread_of(int g, uint8_t **out)
 {
 	int bytes = 0;
-	char *buf;
+	uint8_t *buf;
 	ssize_t n;
 
 	*out = NULL;
@@ -260,8 +275,8 @@ static ssize_t unread_of(int g, char **out)
 	return n < 0 ? -errno : n;
 }
 
-static int requeue(struct sock *s, struct sock *c, const char *data,
-		   ssize_t bytes)
+static int requeue(struct sock *s, struct sock *c,
+		   const struct sock_bytes *data)
 {
 	int fd, err;
 
@@ -272,9 +287,8 @@ static int requeue(struct sock *s, struct sock *c, const char *data,
 	if (fd < 0)
 		return fd;
 	err = connect_name(fd, s->name_fd);
-	if (err == 0 && bytes > 0 &&
-	    send(fd, data, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL) != bytes)
-		err = -ENOBUFS;
+	if (err == 0)
+		err = sock_unread_put(fd, data);
 	if (err < 0) {
 		close(fd);
 		return err;
@@ -288,9 +302,10 @@ static int requeue(struct sock *s, struct sock *c, const char *data,
 
 void listener_requeue(struct sock *s, struct sock *c, int g)
 {
-	char *data = NULL;
+	uint8_t *data = NULL;
 	ssize_t bytes = unread_of(g, &data);
-	int err = bytes < 0 ? (int)bytes : requeue(s, c, data, bytes);
+	const struct sock_bytes all = {data, bytes > 0 ? (size_t)bytes : 0};
+	int err = bytes < 0 ? (int)bytes : requeue(s, c, &all);
 
 	free(data);
 	if (err < 0)

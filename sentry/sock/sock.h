@@ -107,8 +107,9 @@ struct sock {
 	unsigned jobs; /* D enum sock_job: wait for a moment without the lock */
 	struct sock *job_next;               /* D */
 	uint32_t guest_sndbuf, guest_rcvbuf; /* S asked for; 0: default */
-	unsigned shut; /* S trapped shutdowns: 1 read, 2 write */
-	int so_error;  /* S errno of a failed connect etc., until consumed */
+	uint64_t parent; /* S id of the listener it came from; 0: of none */
+	unsigned shut;   /* S trapped shutdowns: 1 read, 2 write */
+	int so_error;    /* S errno of a failed connect etc., until consumed */
 	/* As Linux's SS_CONNECTED against SS_CONNECTING: a connect() call has
 	 * already told the guest how the attempt ended. S */
 	bool connect_told;

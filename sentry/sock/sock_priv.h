@@ -9,6 +9,7 @@
 #include "sentry/sock/sock.h"
 
 struct sock_claims;
+struct sock_given;
 
 #define SOCK_BUCKETS 16384u
 
@@ -20,6 +21,7 @@ struct sock_table {
 	struct sock *listeners;               /* R */
 	struct sock *jobs, **jobs_tail;       /* D */
 	struct sock_claims *claims;           /* D while it is loaded */
+	struct sock_given *given;             /* D while it is restored */
 	size_t count;                         /* R */
 	size_t peak;        /* R the most since memory was given back */
 	nst_time room_next; /* D not before: sock_make_room */

@@ -20,14 +20,17 @@ static int fits(const struct sock *listener, const struct nst_sockaddr *at)
 	return !l.addr.family || value_addr_is_any(&l.addr);
 }
 
-/* Where the guest will accept it. */
+/* Where the guest will accept it. The one that it came from; an older cordon
+ * did not keep that. */
 static struct sock *listener_of(const struct sock_table *tb,
 				const struct sock *child)
 {
-	struct sock *s, *found = NULL;
+	struct sock *s = sock_by_id(tb->sb, child->parent), *found = NULL;
 	struct nst_sockaddr at;
 	int best = 0;
 
+	if (s && s->state == SOCK_LISTENING)
+		return s;
 	nst_sock_local(nst_tcp_sock(child->tcp), &at);
 	for (s = tb->listeners; s; s = s->listen.next) {
 		int how = s->listen.pushing == child ? 3 : fits(s, &at);

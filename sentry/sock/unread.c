@@ -8,13 +8,16 @@
 #include <unistd.h>
 
 #include "netstack/nst_save.h"
+#include "sentry/loop/loop.h"
 #include "sentry/sock/sock_priv.h"
 #include "sentry/trap/trap.h"
 
 struct look {
 	struct sock *s;
-	bool wanted; /* the guest's end is still to be looked at */
-	bool sure;   /* something is in it */
+	bool wanted;     /* the guest's end is still to be looked at */
+	bool sure;       /* something is in it */
+	bool waits;      /* it has not been accepted */
+	unsigned queued; /* of a listener: how many do */
 };
 
 struct collect {
@@ -114,21 +117,55 @@ static size_t peek_whole(struct collect *c, int dup)
 	return n;
 }
 
+static struct look *look_of(struct collect *c, struct sock *s)
+{
+	const struct look key = {.s = s};
+
+	return s ? bsearch(&key, c->v, c->n, sizeof *c->v, by_address) : NULL;
+}
+
+static void look_into(struct collect *c, struct look *l, int dup)
+{
+	size_t n = peek_whole(c, dup);
+
+	l->wanted = false;
+	if (n)
+		give(c, l->s, &(struct sock_unread){.to_guest = {c->buf, n}});
+}
+
+/*
+ * Once round the queue of a listener. The guest may accept meanwhile, then one
+ * is last that was not. Nobody waits for room in it: whom would be put back.
+ */
+static void look_at_queue(struct collect *c, struct look *l, int dup)
+{
+	struct look *child;
+	int g;
+
+	l->wanted = false;
+	for (; l->queued && !l->s->listen.pushing; l->queued--) {
+		g = loop_accept_now(c->sb->loop, dup);
+		if (g < 0)
+			return;
+		child = look_of(c, sock_of_guest_fd(c->sb, g));
+		if (child) {
+			look_into(c, child, g);
+			listener_requeue(l->s, child->s, g);
+		}
+		close(g);
+	}
+}
+
 /* guest_fd_match: goes on to the next, always, unless there was an error. */
 static bool look_at(void *arg, int dup)
 {
 	struct collect *c = arg;
-	struct look key = {.s = NULL}, *l;
-	size_t n;
+	struct look *l = look_of(c, sock_of_guest_fd(c->sb, dup));
 
-	key.s = sock_of_guest_fd(c->sb, dup);
-	l = key.s ? bsearch(&key, c->v, c->n, sizeof *c->v, by_address) : NULL;
-	if (!l || !l->wanted)
-		return false;
-	l->wanted = false;
-	n = peek_whole(c, dup);
-	if (n)
-		give(c, l->s, &(struct sock_unread){.to_guest = {c->buf, n}});
+	if (l && l->wanted && l->s->state == SOCK_LISTENING)
+		look_at_queue(c, l, dup);
+	else if (l && l->wanted)
+		look_into(c, l, dup);
 	return c->err != 0;
 }
 
@@ -142,9 +179,32 @@ static void want(struct look *l)
 		(void)ioctl(l->s->send_fd, SIOCOUTQ, &queued);
 	l->sure = queued > 0;
 	l->wanted = l->sure || l->s->send_fd < 0;
+	l->waits = !l->s->cookie && l->s->send_fd >= 0 &&
+		   backing_peer_waits(l->s->sb, l->s->send_fd);
+}
+
+/* All of a queue, if something is in one of them. */
+static void want_queue(struct collect *c, struct look *l)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct look *child = &c->v[i];
+
+		if (!child->waits || child->s->parent != l->s->id)
+			continue;
+		l->queued++;
+		any |= child->sure;
+	}
+	l->wanted = any;
 }
 
 /* ---- all ---- */
+
+static bool is_listener(const struct sock *s)
+{
+	return s->tcp && !s->dead && s->state == SOCK_LISTENING;
+}
 
 static bool is_pipe(const struct sock *s)
 {
@@ -159,7 +219,7 @@ static int list_all(struct collect *c)
 	if (!c->v)
 		return -ENOMEM;
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
-		if (is_pipe(s))
+		if (is_pipe(s) || is_listener(s))
 			c->v[c->n++].s = s;
 	qsort(c->v, c->n, sizeof *c->v, by_address);
 	return 0;
@@ -172,11 +232,15 @@ static int to_guests(struct collect *c)
 	int rc;
 
 	for (size_t i = 0; i < c->n; i++) {
-		want(&c->v[i]);
+		if (is_pipe(c->v[i].s))
+			want(&c->v[i]);
 		any |= c->v[i].wanted;
 	}
 	if (!any)
 		return 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (is_listener(c->v[i].s))
+			want_queue(c, &c->v[i]);
 	rc = guest_fd_scan(c->sb, look_at, c, NULL, NULL);
 	if (rc >= 0)
 		close(rc);
@@ -192,7 +256,8 @@ int sock_unread_each(struct sandbox *sb,
 
 	*missed = 0;
 	for (size_t i = 0; !rc && i < c.n; i++) {
-		from_guest(&c, c.v[i].s);
+		if (is_pipe(c.v[i].s))
+			from_guest(&c, c.v[i].s);
 		rc = c.err;
 	}
 	if (!rc)
@@ -202,37 +267,4 @@ int sock_unread_each(struct sandbox *sb,
 	free(c.v);
 	free(c.buf);
 	return rc;
-}
-
-/* ---- back ---- */
-
-/*
- * LINUX: a send buffer takes one more piece as long as it is not full, and no
- * piece is longer than a page and 32 KiB. With the longest as the last one as
- * much fits as can have been in the old one.
- */
-#define PIECE 36544u
-
-static int put(int fd, const struct sock_bytes *b)
-{
-	size_t at = 0;
-
-	while (at < b->n) {
-		size_t left = b->n - at;
-		size_t want = left > PIECE ? left - PIECE : left;
-		ssize_t n =
-		    send(fd, b->p + at, want, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return -ENOBUFS;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
-int sock_unread_give(struct sock *s, int guest_end, const struct sock_unread *u)
-{
-	int rc = put(s->send_fd, &u->to_guest);
-
-	return rc ? rc : put(guest_end, &u->from_guest);
 }

@@ -21,9 +21,11 @@ struct sock_unread {
 /*
  * Calls fn for each connection that has something, once for each way; bytes are
  * fn's during the call. Under the stack lock, settled; nothing is taken away. A
- * guest that runs may read some meanwhile. *missed: connections with unread
- * bytes that no process of the guest holds: not accepted yet, or on their way
- * between processes. -ENOMEM, -EMFILE; -ECANCELED: fn returned false.
+ * guest that runs may read some meanwhile. What waits to be accepted is taken
+ * out of the guest's queue, looked at and put back; all of a queue, so that
+ * their order stays. *missed: connections with unread bytes that no process of
+ * the guest holds: they are on their way between processes, or in a queue that
+ * is full. -ENOMEM, -EMFILE; -ECANCELED: fn returned false.
  */
 int sock_unread_each(struct sandbox *sb,
 		     bool (*fn)(void *ctx, const struct sock_unread *u),
@@ -33,5 +35,17 @@ int sock_unread_each(struct sandbox *sb,
  * the sentry's, s->send_fd, and the guest's. -ENOBUFS: they do not fit. */
 int sock_unread_give(struct sock *s, int guest_end,
 		     const struct sock_unread *u);
+/* For connections that wait in a listener's queue: their bytes by the
+ * endpoint's id, or NULL; given while the listener gets its end (sock_around).
+ */
+struct sock_given {
+	const struct sock_unread *(*of)(struct sock_given *g,
+					const struct nst_sock *ep);
+	int err; /* -ENOBUFS: some did not fit */
+};
+void sock_unread_given(struct sandbox *sb,
+		       struct sock_given *g); /* NULL: no more */
+/* Into the end fd, which is as large as the one that they were in. -ENOBUFS. */
+int sock_unread_put(int fd, const struct sock_bytes *b);
 
 #endif

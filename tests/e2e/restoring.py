@@ -43,16 +43,19 @@ TAP = ["--net", "tap:tap7", "--ip", "10.9.0.2/24", "--gateway", "10.9.0.1"]
 class Restored:
     """Runs `before`, saves it, kills it; then `after`, of the image."""
 
-    def __init__(self, pl, before, options=NONE):
+    def __init__(self, pl, before, options=NONE, ready=b"ready", **kw):
         self.pl, self.options = pl, options
         self.image = os.path.join(pl.dir, "image")
         self.p = pl.start("box", ["/usr/bin/python3", "-c", BEFORE % before],
-                          options, stdout=subprocess.PIPE)
-        equal(self.p.stdout.readline(), b"ready\n")
+                          options, stdout=subprocess.PIPE, **kw)
+        equal(self.p.stdout.readline(), ready + b"\n")
 
     def save(self):
         self.pl.ok("save", "box", self.image)
-        # Its kernel has no time to end the connections.
+        self.kill()
+
+    def kill(self):
+        """Its kernel has no time to end the connections."""
         self.p.send_signal(signal.SIGKILL)
         self.p.wait(20)
         if "tap:tap7" in self.options:
@@ -84,9 +87,9 @@ class Restored:
 
 
 @contextlib.contextmanager
-def restored(mode, before, options=NONE):
+def restored(mode, before, options=NONE, **kw):
     with place(mode) as pl:
-        with contextlib.closing(Restored(pl, before, options)) as r:
+        with contextlib.closing(Restored(pl, before, options, **kw)) as r:
             yield r
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """cordon restore: the sockets of an image, in the hands of another program."""
 
+import subprocess
+
 from e2e.restoring import restored
 from host import check, equal, modes, seconds
 
@@ -127,19 +129,93 @@ def test_unread(mode):
             r.ends(r.begin(UNREAD_AFTER, words))
 
 
-NOT_ACCEPTED = r"""
+# Two that share a port, of which each has its own; one whose queue is full: of
+# three the last is not in the kernel's.
+NOT_ACCEPTED = PATTERN + r"""
+def listener(backlog=8):
+    l = socket.socket()
+    l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    l.bind(('127.0.0.1', 1000 if backlog == 8 else 1001)); l.listen(backlog)
+    return l
+def client(port, to=1000):
+    s = socket.socket(); s.bind(('127.0.0.1', port))
+    s.connect(('127.0.0.1', to)); return s
+first, second = listener(), listener()
+c = [client(2000 + i) for i in range(12)]
+short = listener(1)
+d = [client(3000 + i, 1001) for i in range(2)]
+for i, s in enumerate(c):
+    if i % 3: s.sendall(b'%d ' % i + whole[:i * 10000])
+    if i % 4 == 1: s.shutdown(socket.SHUT_WR)
+time.sleep(.1)
+"""
+TAKE_ALL = r"""
+def take(l):
+    got = []
+    l.setblocking(False)
+    while select.select([l], [], [], .2)[0]:
+        s, at = l.accept(); s.settimeout(10)
+        got.append(at[1] - 2000)
+        if got[-1] < 12 and got[-1] % 3:
+            want = b'%d ' % got[-1] + whole[:got[-1] * 10000]
+            have = b''
+            while len(have) < len(want): have += s.recv(1 << 20)
+            assert have == want, (got, len(have), len(want))
+        if got[-1] < 12 and got[-1] % 4 == 1: assert s.recv(1) == b''
+        s.sendall(b'served')
+        held.append(s)
+    return got
+held = []
+one, two = take(first), take(second)
+assert one == sorted(one) and two == sorted(two), (one, two)
+assert sorted(one + two) == list(range(12)), (one, two)
+assert one and two
+assert take(short) == [1000, 1001]
+assert all(s.recv(10) == b'served' for s in c + d)
+"""
+NOT_ACCEPTED_AFTER = PATTERN + r"""
+first, second = [s for s in by.values() if of[s.fileno()]['state'] == 'LISTEN'
+                 and of[s.fileno()]['local'].endswith(':1000')]
+short = by['tcp', 1001]
+def at(port): return [s for s in by.values()
+                      if of[s.fileno()]['local'].endswith(':%d' % port)][0]
+c, d = [at(2000 + i) for i in range(12)], [at(3000), at(3001)]
+""" + TAKE_ALL
+
+
+@modes("shim", "no-shim", "user")
+def test_not_accepted(mode):
+    """What waits in queues of the kernel, in order, with what it has sent: in
+    the file, and in the program that was saved, which goes on."""
+    before = NOT_ACCEPTED + "print('made', flush=True); input()\n" + TAKE_ALL
+    with restored(mode, before, stdin=subprocess.PIPE, ready=b"made") as r:
+        for words in [], ["--pause"]:
+            equal(check(r.pl.ctl("save", *words, "box", r.image)).stderr, b"")
+        r.p.stdin.write(b"\n")
+        r.p.stdin.close()
+        equal(r.p.stdout.readline(), b"ready\n")
+        r.kill()
+        for words in [], ["--clone"]:
+            r.ends(r.begin(NOT_ACCEPTED_AFTER, words))
+
+
+ON_THEIR_WAY = r"""
 l = socket.socket(); l.bind(('127.0.0.1', 1000)); l.listen(8)
-s = [socket.create_connection(('127.0.0.1', 1000)) for i in range(3)]
-s[0].sendall(b'in a queue'); s[1].sendall(b'in a queue'); time.sleep(.1)
+s = [socket.create_connection(('127.0.0.1', 1000)) for i in range(2)]
+c = [l.accept()[0] for i in range(2)]
+for x in s: x.sendall(b'in a message')
+a, b = socket.socketpair()
+socket.send_fds(a, [b'x'], [x.fileno() for x in c]); time.sleep(.1)
+for x in c: x.close()
 """
 
 
 def test_what_nobody_can_look_into(mode):
     """It is said."""
-    with restored(mode, NOT_ACCEPTED) as r:
+    with restored(mode, ON_THEIR_WAY) as r:
         out = check(r.pl.ctl("save", "box", r.image))
         equal(out.stderr, b"cordon: box: what 2 connections have sent is not in"
-              b" the file: the program has not accepted them\n")
+              b" the file: no process holds them\n")
 
 
 CLOSED = r"""
