@@ -217,6 +217,7 @@ void restore_free(struct restore *rs)
 	free(rs->children.v);
 	free(rs->forsaken.v);
 	free(rs->unread.v);
+	free(rs->datagrams.v);
 	free(rs->fds);
 	free(rs->v);
 	free(rs);

@@ -38,6 +38,10 @@ struct restore {
 		struct sock_unread *v;
 		size_t n, room;
 	} unread;
+	struct datagram_list {
+		struct sock_datagram *v;
+		size_t n, room;
+	} datagrams;
 	int *fds;
 	size_t nfds;
 	struct json_object *list; /* what the program is told */

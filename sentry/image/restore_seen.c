@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "netstack/base/base.pb-c.h"
+#include "netstack/dgram/dgram.fields.h"
 #include "netstack/dgram/dgram.pb-c.h"
 #include "netstack/tcp/tcp.pb-c.h"
 #include "sentry/core/grow.h"
@@ -147,8 +148,31 @@ static int see_gateway(struct restore *rs, struct image_walk *w)
 	return 0;
 }
 
+static int see_datagram(struct restore *rs, struct image_walk *w)
+{
+	const ProtobufCMessage *base = image_walk_message(w);
+	const Cordon__DgramRx *m = (const Cordon__DgramRx *)base;
+	struct datagram_list *l = &rs->datagrams;
+	struct nst_dgram_in in = {0};
+	struct sock_datagram *v;
+
+	if (!m || !save_restore(&w->in, &save_nst_dgram_in, m->in, &in))
+		return -EBADMSG;
+	v = grow(l->v, l->n, &l->room, sizeof *v);
+	if (!v)
+		return -ENOMEM;
+	in.data = m->data.data;
+	in.bytes = m->data.len;
+	l->v = v;
+	l->v[l->n++] = (struct sock_datagram){m->owner, in};
+	return 0;
+}
+
 static int see_unread(struct restore *rs, struct image_walk *w)
 {
+	if (w->type == NST_SAVE_DGRAM_RX)
+		return see_datagram(rs, w);
+
 	const ProtobufCMessage *base = image_walk_message(w);
 	const Cordon__UnreadBytes *m = (const Cordon__UnreadBytes *)base;
 	struct unread_list *l = &rs->unread;
@@ -225,6 +249,18 @@ static void add_unread(struct restore *rs, const struct sock_unread *u)
 		to->shut |= u->shut;
 }
 
+/* Those of one socket are next to each other. */
+static void add_datagram(struct restore *rs, const struct sock_datagram *d)
+{
+	struct held *h = restore_find(rs, d->id);
+
+	if (!h)
+		return;
+	if (!h->shape.ndatagrams)
+		h->shape.datagrams = d;
+	h->shape.ndatagrams++;
+}
+
 static void mark_all(struct restore *rs)
 {
 	if (rs->n)
@@ -237,6 +273,8 @@ static void mark_all(struct restore *rs)
 	}
 	for (size_t i = 0; i < rs->unread.n; i++)
 		add_unread(rs, &rs->unread.v[i]);
+	for (size_t i = 0; i < rs->datagrams.n; i++)
+		add_datagram(rs, &rs->datagrams.v[i]);
 	for (size_t i = 0; i < rs->forsaken.n; i++) {
 		struct held *h = restore_find(rs, rs->forsaken.v[i]);
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "netstack/dgram/dgram.fields.h"
 #include "netstack/nst_save.h"
 #include "sentry/control/control.h"
 #include "sentry/control/text.h"
@@ -26,7 +27,7 @@
 struct out {
 	int fd, err;
 	uint64_t records, bytes;
-	unsigned missed; /* connections with bytes that are nowhere */
+	unsigned missed; /* sockets with bytes that are nowhere */
 	size_t used;
 	uint8_t *buf;
 };
@@ -87,12 +88,27 @@ static int save_guest_stack(struct sandbox *sb,
 	return rc;
 }
 
+static bool put_datagram(struct save_out *o, const struct sock_unread *u)
+{
+	Cordon__DgramRx *m = save_message(o, &cordon__dgram_rx__descriptor);
+
+	if (!m)
+		return false;
+	m->owner = u->id;
+	m->in = save_object(o, &save_nst_dgram_in, u->datagram);
+	m->data = save_borrow(u->datagram->data, u->datagram->bytes);
+	save_record(o, NST_SAVE_DGRAM_RX, m);
+	return !o->failed;
+}
+
 static bool put_unread(void *ctx, const struct sock_unread *u)
 {
 	struct save_out *o = ctx;
-	Cordon__UnreadBytes *m =
-	    save_message(o, &cordon__unread_bytes__descriptor);
+	Cordon__UnreadBytes *m;
 
+	if (u->datagram)
+		return put_datagram(o, u);
+	m = save_message(o, &cordon__unread_bytes__descriptor);
 	if (!m)
 		return false;
 	m->id = u->id;
@@ -233,7 +249,7 @@ static int save_records(struct sandbox *sb, struct out *o,
 	add(body, "stall_us", json_object_new_int64(from));
 	add(body, "bytes", json_object_new_uint64(o->bytes));
 	add(body, "parts", list);
-	add(body, "not_accepted", json_object_new_int64(o->missed));
+	add(body, "missed", json_object_new_int64(o->missed));
 	return rc;
 }
 

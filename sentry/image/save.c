@@ -139,11 +139,11 @@ static int save_reply(const struct save_args *a, struct json_object *reply,
 /* They are in a message, or in a queue of the kernel's that is full. */
 static void say_missed(const struct save_args *a, struct json_object *reply)
 {
-	int64_t n = json_object_get_int64(member(reply, "not_accepted"));
+	int64_t n = json_object_get_int64(member(reply, "missed"));
 
 	if (n)
-		log_error("%s: what %" PRId64 " connections have sent is not "
-			  "in the file: no process holds them",
+		log_error("%s: what %" PRId64 " sockets have to read is not in "
+			  "the file: no process holds them",
 			  a->id, n);
 }
 

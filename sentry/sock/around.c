@@ -112,13 +112,32 @@ static int stream_end(struct sock *s, int fd, const struct sock_shape *shape)
 	}
 }
 
-static int datagram_end(struct sock *s, int fd, const uint32_t *icmp_filter)
+/* What the old guest had been given and had not read. */
+static int keep_datagrams(struct sock *s, const struct sock_shape *shape)
+{
+	struct dgram_kept **end = &s->dg.kept;
+
+	for (size_t i = 0; i < shape->ndatagrams; i++) {
+		const struct nst_dgram_in *in = &shape->datagrams[i].in;
+
+		*end = dgram_keep(in, in->data, in->bytes);
+		if (!*end)
+			return -ENOMEM;
+		end = &(*end)->next;
+	}
+	return 0;
+}
+
+static int datagram_end(struct sock *s, int fd, const struct sock_shape *shape)
 {
 	struct nst_sockaddr peer;
 	struct sockaddr_un un;
 	socklen_t len;
+	int rc = keep_datagrams(s, shape);
 
-	memcpy(s->dg.icmp_filter, icmp_filter, sizeof s->dg.icmp_filter);
+	if (rc)
+		return rc;
+	memcpy(s->dg.icmp_filter, shape->icmp_filter, sizeof s->dg.icmp_filter);
 	if (nst_sock_remote(nst_dgram_sock(s->dgram), &peer) == NST_OK) {
 		len = backing_back_addr(s, &un);
 		if (connect(fd, (struct sockaddr *)&un, len) < 0)
@@ -137,7 +156,7 @@ static int make_end(struct sock *s, const struct sock_shape *shape)
 	if (fd < 0)
 		return fd;
 	if (s->dgram)
-		rc = datagram_end(s, fd, shape->icmp_filter);
+		rc = datagram_end(s, fd, shape);
 	else
 		rc = stream_end(s, fd, shape);
 	if (rc == 0)

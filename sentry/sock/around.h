@@ -11,12 +11,20 @@
 #include "sentry/sock/sock.h"
 #include "sentry/sock/unread.h"
 
+struct sock_datagram {
+	uint64_t id; /* of the endpoint */
+	struct nst_dgram_in in;
+};
+
 /* What the endpoint itself does not say. */
 struct sock_shape {
 	int type, proto; /* as of socket(2) */
 	int backlog;     /* of a listener */
 	uint32_t icmp_filter[8];
 	struct sock_unread unread; /* of a connection */
+	/* Of others, what comes before the endpoint's. */
+	const struct sock_datagram *datagrams;
+	size_t ndatagrams;
 };
 
 /*

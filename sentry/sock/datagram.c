@@ -65,10 +65,12 @@ static void drop_next(struct sock *s)
  * byte is still accounted; a sender that looks at once sees 1, and no second
  * wake-up follows. A queued datagram counts with its whole buffer: hundreds.
  */
-static bool guest_end_empty(const struct sock *s)
+bool datagram_end_empty(const struct sock *s)
 {
 	int queued = 2;
 
+	if (s->send_fd < 0)
+		return true;
 	if (ioctl(s->send_fd, SIOCOUTQ, &queued) < 0)
 		return false;
 	return queued <= 1;
@@ -105,7 +107,7 @@ static bool pump_one(struct sock *s)
 		return false;
 	plain = is_plain(s, &in);
 	if (!plain || s->dg.visible) {
-		if (!guest_end_empty(s))
+		if (!datagram_end_empty(s))
 			return false;
 		s->dg.visible = false;
 	}

@@ -39,6 +39,8 @@ ssize_t datagram_take(struct sock *s, int gfd, bool peek, void *buf, size_t cap,
 		      struct nst_dgram_in *in);
 /* Puts a taken datagram back in front of everything else; takes k. */
 void datagram_untake(struct sock *s, int gfd, struct dgram_kept *k);
+/* Nothing is in the guest end that the guest has not taken. */
+bool datagram_end_empty(const struct sock *s);
 /* Empties the guest end into `kept`: before the peer changes. */
 void datagram_reclaim(struct sock *s, int gfd);
 /* The pending error as a positive errno, or 0; one that the guest has already

@@ -9,6 +9,7 @@
 
 #include "netstack/nst_save.h"
 #include "sentry/loop/loop.h"
+#include "sentry/sock/dgram_priv.h"
 #include "sentry/sock/sock_priv.h"
 #include "sentry/trap/trap.h"
 
@@ -64,7 +65,8 @@ static void give(struct collect *c, const struct sock *s,
 	struct sock_unread whole = *u;
 
 	whole.id = nst_sock_id(sock_nst(s));
-	whole.shut = s->shut;
+	if (s->tcp)
+		whole.shut = s->shut;
 	if (!c->err && !c->fn(c->ctx, &whole))
 		c->err = -ECANCELED;
 }
@@ -74,6 +76,16 @@ static size_t unread_at(int fd)
 	int n = 0;
 
 	return ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+static bool is_listener(const struct sock *s)
+{
+	return s->tcp && !s->dead && s->state == SOCK_LISTENING;
+}
+
+static bool is_pipe(const struct sock *s)
+{
+	return s->tcp && !s->dead && s->state == SOCK_CONNECTED;
 }
 
 /* ---- what the guest wrote ---- */
@@ -115,6 +127,23 @@ static size_t peek_whole(struct collect *c, int dup)
 	if (at >= 0)
 		(void)setsockopt(dup, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at);
 	return n;
+}
+
+static void give_kept(struct collect *c, const struct sock *s)
+{
+	const struct dgram_kept *k;
+
+	for (k = s->dg.kept; k; k = k->next)
+		give(c, s, &(struct sock_unread){.datagram = &k->in});
+}
+
+/* As they were, but for those that there was no memory for. */
+static void look_at_datagrams(struct collect *c, struct look *l, int dup)
+{
+	l->wanted = false;
+	datagram_reclaim(l->s, dup);
+	give_kept(c, l->s);
+	datagram_pump(l->s);
 }
 
 static struct look *look_of(struct collect *c, struct sock *s)
@@ -162,9 +191,13 @@ static bool look_at(void *arg, int dup)
 	struct collect *c = arg;
 	struct look *l = look_of(c, sock_of_guest_fd(c->sb, dup));
 
-	if (l && l->wanted && l->s->state == SOCK_LISTENING)
+	if (!l || !l->wanted)
+		return false;
+	if (l->s->dgram)
+		look_at_datagrams(c, l, dup);
+	else if (is_listener(l->s))
 		look_at_queue(c, l, dup);
-	else if (l && l->wanted)
+	else
 		look_into(c, l, dup);
 	return c->err != 0;
 }
@@ -181,6 +214,13 @@ static void want(struct look *l)
 	l->wanted = l->sure || l->s->send_fd < 0;
 	l->waits = !l->s->cookie && l->s->send_fd >= 0 &&
 		   backing_peer_waits(l->s->sb, l->s->send_fd);
+}
+
+static void want_datagrams(struct collect *c, struct look *l)
+{
+	l->sure = l->wanted = !datagram_end_empty(l->s);
+	if (!l->wanted)
+		give_kept(c, l->s);
 }
 
 /* All of a queue, if something is in one of them. */
@@ -201,16 +241,6 @@ static void want_queue(struct collect *c, struct look *l)
 
 /* ---- all ---- */
 
-static bool is_listener(const struct sock *s)
-{
-	return s->tcp && !s->dead && s->state == SOCK_LISTENING;
-}
-
-static bool is_pipe(const struct sock *s)
-{
-	return s->tcp && !s->dead && s->state == SOCK_CONNECTED;
-}
-
 static int list_all(struct collect *c)
 {
 	struct sandbox *sb = c->sb;
@@ -219,7 +249,7 @@ static int list_all(struct collect *c)
 	if (!c->v)
 		return -ENOMEM;
 	for (struct sock *s = sock_next(sb, NULL); s; s = sock_next(sb, s))
-		if (is_pipe(s) || is_listener(s))
+		if (is_pipe(s) || is_listener(s) || (s->dgram && !s->dead))
 			c->v[c->n++].s = s;
 	qsort(c->v, c->n, sizeof *c->v, by_address);
 	return 0;
@@ -232,7 +262,9 @@ static int to_guests(struct collect *c)
 	int rc;
 
 	for (size_t i = 0; i < c->n; i++) {
-		if (is_pipe(c->v[i].s))
+		if (c->v[i].s->dgram)
+			want_datagrams(c, &c->v[i]);
+		else if (is_pipe(c->v[i].s))
 			want(&c->v[i]);
 		any |= c->v[i].wanted;
 	}

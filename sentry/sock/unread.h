@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For an image that outlives the guest: bytes of connections that are in its
- * kernel's sockets and not in the netstack. What the guest was given and has
- * not read; what it wrote and the endpoint has no room for.
+ * For an image that outlives the guest: what is in its kernel's sockets and not
+ * in the netstack. What the guest was given and has not read; what it wrote to
+ * a connection and the endpoint has no room for.
  */
 #ifndef SENTRY_SOCK_UNREAD_H
 #define SENTRY_SOCK_UNREAD_H
@@ -16,16 +16,20 @@ struct sock_unread {
 		size_t n;
 	} to_guest, from_guest;
 	unsigned shut; /* by the guest: 1 read, 2 write */
+	/* Of others than connections this instead, one at a time, the first
+	 * one first. */
+	const struct nst_dgram_in *datagram;
 };
 
 /*
- * Calls fn for each connection that has something, once for each way; bytes are
- * fn's during the call. Under the stack lock, settled; nothing is taken away. A
- * guest that runs may read some meanwhile. What waits to be accepted is taken
+ * Calls fn for each connection that has something, once for each way, and for
+ * each datagram; bytes are fn's during the call. Under the stack lock, settled.
+ * A guest that runs may read some meanwhile. What waits to be accepted is taken
  * out of the guest's queue, looked at and put back; all of a queue, so that
- * their order stays. *missed: connections with unread bytes that no process of
- * the guest holds: they are on their way between processes, or in a queue that
- * is full. -ENOMEM, -EMFILE; -ECANCELED: fn returned false.
+ * their order stays. Datagrams are taken back, and given anew. *missed: sockets
+ * with something unread that no process of the guest holds: they are on their
+ * way between processes, or in a queue that is full. -ENOMEM, -EMFILE;
+ * -ECANCELED: fn returned false.
  */
 int sock_unread_each(struct sandbox *sb,
 		     bool (*fn)(void *ctx, const struct sock_unread *u),

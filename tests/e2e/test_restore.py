@@ -62,8 +62,9 @@ def test_loopback(mode):
             r.ends(r.begin(LOOPBACK_AFTER, words))
 
 
+# More than all buffers on the way hold.
 PATTERN = r"""
-whole = bytes((i * i >> 8 ^ i) & 255 for i in range(65536)) * 200
+whole = bytes((i * i >> 8 ^ i) & 255 for i in range(65536)) * 400
 """
 UNREAD = PATTERN + r"""
 l = socket.socket(); l.bind(('127.0.0.1', 1000)); l.listen(8)
@@ -130,12 +131,12 @@ def test_unread(mode):
 
 
 # Two that share a port, of which each has its own; one whose queue is full: of
-# three the last is not in the kernel's.
+# two the last is not in the kernel's.
 NOT_ACCEPTED = PATTERN + r"""
-def listener(backlog=8):
+def listener(backlog=20):
     l = socket.socket()
     l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    l.bind(('127.0.0.1', 1000 if backlog == 8 else 1001)); l.listen(backlog)
+    l.bind(('127.0.0.1', 1000 if backlog == 20 else 1001)); l.listen(backlog)
     return l
 def client(port, to=1000):
     s = socket.socket(); s.bind(('127.0.0.1', port))
@@ -183,20 +184,88 @@ c, d = [at(2000 + i) for i in range(12)], [at(3000), at(3001)]
 """ + TAKE_ALL
 
 
+def goes_on_after(r, *saves):
+    for words in saves:
+        equal(check(r.pl.ctl("save", *words, "box", r.image)).stderr, b"")
+    r.p.stdin.write(b"\n")
+    r.p.stdin.close()
+    equal(r.p.stdout.readline(), b"ready\n")
+    r.kill()
+
+
 @modes("shim", "no-shim", "user")
 def test_not_accepted(mode):
     """What waits in queues of the kernel, in order, with what it has sent: in
     the file, and in the program that was saved, which goes on."""
     before = NOT_ACCEPTED + "print('made', flush=True); input()\n" + TAKE_ALL
     with restored(mode, before, stdin=subprocess.PIPE, ready=b"made") as r:
-        for words in [], ["--pause"]:
-            equal(check(r.pl.ctl("save", *words, "box", r.image)).stderr, b"")
-        r.p.stdin.write(b"\n")
-        r.p.stdin.close()
-        equal(r.p.stdout.readline(), b"ready\n")
-        r.kill()
+        goes_on_after(r, [], ["--pause"])
         for words in [], ["--clone"]:
             r.ends(r.begin(NOT_ACCEPTED_AFTER, words))
+
+
+# The first of each is in the kernel's socket, with a peer several are.
+DATAGRAMS = PATTERN + r"""
+def udp(port, family=socket.AF_INET, to=0):
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    at = '127.0.0.1' if family == socket.AF_INET else '::1'
+    s.bind((at, port))
+    if to: s.connect((at, to))
+    return s
+plain, peered, told = udp(1000), udp(1001, to=2000), udp(1002)
+plain6 = udp(1003, socket.AF_INET6)
+told.setsockopt(socket.IPPROTO_IP, 8, 1)   # IP_PKTINFO
+told.setsockopt(socket.IPPROTO_IP, 12, 1)  # IP_RECVTTL
+plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+a, b = udp(2000), udp(2001)
+e = udp(2002, socket.AF_INET6)
+for i in range(5):
+    for s in a, b:
+        s.sendto(b'%d' % i + whole[:i * 3000], ('127.0.0.1', 1000))
+        s.sendto(b'', ('127.0.0.1', 1000))
+    a.sendto(b'p%d' % i, ('127.0.0.1', 1001))
+    a.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 100 + i)
+    a.sendto(b't%d' % i, ('127.0.0.1', 1002))
+    e.sendto(b'6%d' % i, ('::1', 1003))
+"""
+TAKE_DATAGRAMS = r"""
+for i in range(5):
+    for port in 2000, 2001:
+        got = plain.recvfrom(99999)
+        assert got == (b'%d' % i + whole[:i * 3000], ('127.0.0.1', port)), (i, got[1])
+        assert plain.recvfrom(10) == (b'', ('127.0.0.1', port)), i
+    assert peered.recv(10) == b'p%d' % i, i
+    data, cmsg, flags, at = told.recvmsg(10, 200)
+    cmsg = {c[1]: c[2] for c in cmsg}
+    assert data == b't%d' % i and at[1] == 2000, (i, data, at)
+    assert cmsg[2] == struct.pack('i', 100 + i), (i, cmsg)
+    assert cmsg[8][4:] == bytes([127, 0, 0, 1] * 2), (i, cmsg)
+    assert plain6.recvfrom(10)[:1] == (b'6%d' % i,), i
+for s in plain, peered, told, plain6: s.setblocking(False)
+for s in plain, peered, told, plain6: raises(BlockingIOError, s.recv, 10)
+a.sendto(b'more', ('127.0.0.1', 1001)); assert peered.recv(10) == b'more'
+"""
+RAISES = r"""
+def raises(error, fn, *a):
+    try: fn(*a)
+    except error: return
+    raise Exception('no ' + error.__name__)
+"""
+DATAGRAMS_AFTER = PATTERN + r"""
+plain, peered, told, plain6, a = [by['udp', port] for port in
+                                  (1000, 1001, 1002, 1003, 2000)]
+""" + TAKE_DATAGRAMS
+
+
+@modes("shim", "no-shim", "user")
+def test_datagrams(mode):
+    """In the file, and still in the program that was saved."""
+    before = DATAGRAMS + "print('made', flush=True); input()\n" + RAISES + \
+        TAKE_DATAGRAMS
+    with restored(mode, before, stdin=subprocess.PIPE, ready=b"made") as r:
+        goes_on_after(r, [], ["--pause"])
+        for words in [], ["--clone"]:
+            r.ends(r.begin(DATAGRAMS_AFTER, words))
 
 
 ON_THEIR_WAY = r"""
@@ -214,7 +283,7 @@ def test_what_nobody_can_look_into(mode):
     """It is said."""
     with restored(mode, ON_THEIR_WAY) as r:
         out = check(r.pl.ctl("save", "box", r.image))
-        equal(out.stderr, b"cordon: box: what 2 connections have sent is not in"
+        equal(out.stderr, b"cordon: box: what 2 sockets have to read is not in"
               b" the file: no process holds them\n")
 
 
