@@ -33,6 +33,8 @@ TESTS = [
     ("autosave", "many_sockets", "autosave-syscall"),
     ("autosave", "asked_for_many_sockets", "shim"),
     ("manners", "death_with_many_sockets", "no-shim"),
+    ("restore", "datagrams", "shim"),
+    ("restore", "not_accepted", "shim"),
     ("restore", "unread", "no-shim"),
     ("upgrade_traffic", "published_server", "no-shim"),
 ]
