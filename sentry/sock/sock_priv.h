@@ -38,5 +38,8 @@ struct sock_table {
 /* Sees, and where it is so carries out, that the guest end is gone; true: s
  * has been closed. Only for ends that were shut down both ways. */
 bool stream_check_gone(struct sock *s);
+/* The same for one whose send ring is full: what the guest wrote before it
+ * closed has to wait, unless it left something unread. */
+bool stream_check_cut(struct sock *s);
 
 #endif

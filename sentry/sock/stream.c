@@ -40,33 +40,6 @@
 
 /* ---- guest → netstack ---- */
 
-/* The way to the guest is shut too, so HUP does not tell a close from a
- * shutdown: both directions were, or the guest shut down reading. */
-static bool hup_is_ambiguous(const struct sock *s)
-{
-	return s->pipe.eof_to_guest || (s->shut & 1);
-}
-
-bool stream_check_gone(struct sock *s)
-{
-	struct pollfd p = {.fd = s->send_fd};
-
-	int err = 0;
-	socklen_t len = sizeof err;
-
-	if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR)))
-		return false;
-	(void)getsockopt(s->send_fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	if (err == ECONNRESET) { /* closed with data unread */
-		sock_close(s, true);
-		return true;
-	}
-	if (hup_is_ambiguous(s) && backing_peer_gone(s->sb, s->send_fd) != 1)
-		return false;
-	sock_close(s, false);
-	return true;
-}
-
 /* Returns false when s was closed. */
 static bool guest_eof(struct sock *s)
 {
@@ -172,7 +145,7 @@ static int pump_in_once(struct sock *s, nst_time now)
 
 	if (!room) {
 		s->pipe.want_space = true;
-		return 0;
+		return s->pipe.ending && stream_check_cut(s) ? -1 : 0;
 	}
 	if (marker_reached(s))
 		return guest_eof(s) ? 0 : -1;
@@ -287,8 +260,11 @@ static void pump_out(struct sock *s)
 			return;
 		}
 		n = send_from(s->send_fd, iov, niov);
-		if (n < 0 && errno != EAGAIN)
-			return; /* closed: pump_in sees it */
+		if (n < 0 && errno != EAGAIN) {
+			/* Closed: pump_in sees it, or waits for room. */
+			(void)(s->pipe.want_space && stream_check_cut(s));
+			return;
+		}
 		if (n > 0) {
 			nst_tcp_rcv_consume(s->tcp, (size_t)n, now);
 			trap_kick(s);
@@ -377,8 +353,10 @@ static void connection_failed(struct sock *s)
 
 	if (e != NST_OK)
 		s->so_error = errno_of(e);
-	if (nst_tcp_state(s->tcp) == NST_TCP_CLOSE && e != NST_OK)
-		s->pipe.reset = true;
+	if (nst_tcp_state(s->tcp) != NST_TCP_CLOSE || e == NST_OK)
+		return;
+	s->pipe.reset = true;
+	sock_job(s, SOCK_JOB_RESET);
 }
 
 static void connected_events(struct sock *s, uint32_t events)
@@ -430,30 +408,4 @@ void stream_events(struct ep_owner *o, uint32_t events)
 	case SOCK_FAILED:
 		break;
 	}
-}
-
-/* ---- a reset ---- */
-
-/*
- * One byte that the guest "wrote", unread when the sentry end closes, is what
- * makes the kernel say ECONNRESET instead of end of file.
- */
-void stream_job_reset(struct sock *s, int gfd)
-{
-	struct nst_iov iov[2];
-	size_t niov = 0;
-	int unread = 0;
-
-	if (s->state != SOCK_CONNECTED || !s->pipe.reset || s->send_fd < 0)
-		return;
-	if (!(s->shut & 1) && nst_tcp_rcv_data(s->tcp, iov, &niov) > 0)
-		return;
-	(void)ioctl(s->send_fd, FIONREAD, &unread);
-	if (!unread && gfd >= 0)
-		unread = send(gfd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
-	s->pipe.shown = unread > 0;
-	stream_drop_end(s);
-	if (gfd >= 0)
-		backing_name_late(s, gfd);
-	trap_kick(s);
 }
