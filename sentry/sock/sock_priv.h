@@ -41,5 +41,8 @@ bool stream_check_gone(struct sock *s);
 /* The same for one whose send ring is full: what the guest wrote before it
  * closed has to wait, unless it left something unread. */
 bool stream_check_cut(struct sock *s);
+/* A reset after the peer's FIN, when all before has been delivered: the guest
+ * sees the end that it already was. False: there was none. */
+bool stream_show_end(struct sock *s);
 
 #endif

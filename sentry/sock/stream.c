@@ -214,10 +214,7 @@ static void drained(struct sock *s)
 		loop_cancel(s->sb->loop, s->pipe.out_op);
 	s->pipe.out_op = NULL;
 	if (s->pipe.reset) {
-		/* A reset after FIN is seen as the end it already was. */
-		if (s->pipe.eof_to_guest)
-			stream_drop_end(s);
-		else
+		if (!stream_show_end(s))
 			sock_job(s, SOCK_JOB_RESET);
 		return;
 	}

@@ -111,13 +111,24 @@ static bool leave_byte(struct sock *s, int gfd)
  * still be read, and the reset comes behind it. */
 static void stop_writes(struct sock *s, int gfd)
 {
-	if (s->shut & 2)
-		return;
-	discard(s->send_fd, 0);
-	if (!leave_byte(s, gfd))
+	if ((s->shut & 2) || !leave_byte(s, gfd))
 		return;
 	(void)shutdown(s->send_fd, SHUT_RD);
 	discard(s->send_fd, 1);
+	/* The buffer of that last byte is no small one. */
+	if (gfd >= 0)
+		backing_sndbuf(gfd, 0);
+}
+
+bool stream_show_end(struct sock *s)
+{
+	if (!s->pipe.eof_to_guest && !nst_tcp_rcv_eof(s->tcp))
+		return false;
+	(void)shutdown(s->send_fd, SHUT_RDWR);
+	discard(s->send_fd, 0);
+	stream_drop_end(s);
+	trap_kick(s);
+	return true;
 }
 
 /*
@@ -132,6 +143,8 @@ void stream_job_reset(struct sock *s, int gfd)
 		stop_writes(s, gfd);
 		return;
 	}
+	if (stream_show_end(s))
+		return;
 	s->pipe.shown = leave_byte(s, gfd);
 	stream_drop_end(s);
 	if (gfd >= 0)

@@ -138,9 +138,45 @@ static void goes(void)
 	close(again);
 }
 
+/* A FIN, and at once the reset that an answer to it gets: the end of file has
+ * been told. */
+static void reset_behind_end(void)
+{
+	int p[2], ends = 0;
+	char c;
+
+	for (int i = 0; i < 200; i++) {
+		tcp_pair(p);
+		close(p[1]);
+		if (write(p[0], "x", 1) == 1 && await(p[0], POLLIN, 5000))
+			ends += read(p[0], &c, 1) == 0;
+		close(p[0]);
+	}
+	show("reset behind the end", ends);
+}
+
+/* The same behind data. */
+static void reset_behind_data(void)
+{
+	int p[2], size = 1 << 18;
+
+	tcp_pair(p);
+	(void)setsockopt(p[0], SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	(void)!write(p[1], chunk, 150000);
+	close(p[1]);
+	sleep_ms(100);
+	show("behind data: write", write(p[0], "x", 1));
+	sleep_ms(100);
+	see_read("behind data", p[0]);
+	show("behind data: cut", cut(p[0], 1));
+	close(p[0]);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	reset_behind_end();
+	reset_behind_data();
 	writer_waits();
 	reader_waits();
 	blocked();
