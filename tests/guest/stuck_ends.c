@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection whose both directions are full ends: nobody reads, so nothing
  * but the end itself can tell who waits. */
-#include "tests/guest/guest.h"
+#include "guest.h"
 
 static char chunk[256 * 1024];
 
