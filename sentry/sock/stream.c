@@ -189,7 +189,7 @@ static bool pump_in(struct sock *s)
 
 /* ---- netstack → guest ---- */
 
-static void pump_out(struct sock *s);
+static bool pump_out(struct sock *s);
 
 static void on_room(void *arg, const struct loop_event *ev)
 {
@@ -198,7 +198,7 @@ static void on_room(void *arg, const struct loop_event *ev)
 	if (ev->last)
 		s->pipe.out_op = NULL;
 	if (s->send_fd >= 0)
-		pump_out(s);
+		(void)pump_out(s);
 }
 
 static void want_room(struct sock *s)
@@ -237,14 +237,14 @@ static ssize_t send_from(int fd, const struct nst_iov *iov, size_t niov)
 
 /* After SHUT_RD the guest end takes nothing more and shows the end of file;
  * what arrives stays with the endpoint, so that a close with it unread is a
- * reset. */
-static void pump_out(struct sock *s)
+ * reset. Returns false when s was closed. */
+static bool pump_out(struct sock *s)
 {
 	nst_time now = sandbox_now(s->sb);
 
 	if (s->shut & 1) {
 		drained(s);
-		return;
+		return true;
 	}
 	for (int i = 0; i < PUMP_TURNS; i++) {
 		struct nst_iov iov[2];
@@ -254,13 +254,12 @@ static void pump_out(struct sock *s)
 
 		if (!have) {
 			drained(s);
-			return;
+			return true;
 		}
 		n = send_from(s->send_fd, iov, niov);
 		if (n < 0 && errno != EAGAIN) {
 			/* Closed: pump_in sees it, or waits for room. */
-			(void)(s->pipe.want_space && stream_check_cut(s));
-			return;
+			return !s->pipe.want_space || !stream_check_cut(s);
 		}
 		if (n > 0) {
 			nst_tcp_rcv_consume(s->tcp, (size_t)n, now);
@@ -268,10 +267,11 @@ static void pump_out(struct sock *s)
 		}
 		if (n < (ssize_t)have) {
 			want_room(s);
-			return;
+			return true;
 		}
 	}
 	owner_mark(s->sb, &s->owner, NST_EV_IN);
+	return true;
 }
 
 void stream_pump(struct sock *s)
@@ -279,7 +279,7 @@ void stream_pump(struct sock *s)
 	if (s->state != SOCK_CONNECTED || s->send_fd < 0)
 		return;
 	if (pump_in(s))
-		pump_out(s);
+		(void)pump_out(s);
 }
 
 void stream_drain_guest(struct sock *s)
@@ -364,8 +364,8 @@ static void connected_events(struct sock *s, uint32_t events)
 		connection_failed(s);
 	if ((events & NST_EV_OUT) && s->pipe.want_space && !pump_in(s))
 		return;
-	if (events & (NST_EV_IN | NST_EV_FIN | NST_EV_ERR))
-		pump_out(s);
+	if ((events & (NST_EV_IN | NST_EV_FIN | NST_EV_ERR)) && !pump_out(s))
+		return;
 	wake_parked(s);
 }
 
