@@ -94,6 +94,27 @@ NST_MUST_CHECK enum nst_err nst_dgram_leave(struct nst_dgram *d,
 					    const struct nst_addr *group,
 					    uint32_t ifindex, nst_time now);
 
+/*
+ * Source filters of a membership, RFC 3376 3.1, RFC 3678: only the sources of
+ * its list are heard (include), or all others; a join has an empty list of the
+ * second kind. DEVIATION: the filter is the host's own; reports name no sources
+ * (IGMPv2, MLDv1).
+ */
+struct nst_mc_source {
+	struct nst_addr group, source;
+	uint32_t ifindex; /* 0: by route */
+	bool include;     /* which kind of list */
+	bool add;         /* or take away */
+};
+/*
+ * Include joins the group with its first source and leaves it with its last.
+ * INVAL: no member, or its list is of the other kind; ADDRNOTAVAIL: listed
+ * already, or not listed; NOBUFS, NOMEM, NODEV, AFNOSUPPORT as joins.
+ */
+NST_MUST_CHECK enum nst_err nst_dgram_source(struct nst_dgram *d,
+					     const struct nst_mc_source *q,
+					     nst_time now);
+
 /* ICMP_FILTER / ICMP6_FILTER of raw sockets: 256-bit set of blocked types. */
 void nst_dgram_icmp_filter(struct nst_dgram *d, const uint32_t blocked[8]);
 /* NOTCONN. */

@@ -13,7 +13,7 @@
 #include "netstack/nst_stack.h"
 
 /* Raised with every change of what a field of a stack's records means. */
-#define NST_SAVE_VERSION 1u
+#define NST_SAVE_VERSION 2u
 
 #define NST_SAVE_WHY 192                 /* bytes of an explanation */
 #define NST_SAVE_PKT_MAX 131072u         /* bytes of one packet */

@@ -50,6 +50,7 @@ enum nst_opt {
 	NST_IP_MULTICAST_TTL,
 	NST_IP_MULTICAST_LOOP,
 	NST_IP_MULTICAST_IF, /* ifindex */
+	NST_IP_MULTICAST_ALL,
 	NST_IP_BIND_ADDRESS_NO_PORT,
 	NST_IP_LOCAL_PORT_RANGE, /* lowest | highest << 16; 0: no bound */
 	/* IPv6 */
@@ -65,6 +66,7 @@ enum nst_opt {
 	NST_IPV6_MULTICAST_HOPS,
 	NST_IPV6_MULTICAST_LOOP,
 	NST_IPV6_MULTICAST_IF,
+	NST_IPV6_MULTICAST_ALL,
 	NST_IPV6_DONTFRAG,
 	NST_IPV6_CHECKSUM, /* raw sockets: offset, -1 off */
 	/* TCP */

@@ -33,6 +33,8 @@
 #define LIMIT_FWD_REQS 4096
 #define LIMIT_TIME_WAIT 32768
 #define LIMIT_SOMAXCONN 4096
+#define LIMIT_SOURCES 10     /* per IPv4 membership, igmp_max_msf */
+#define LIMIT_SOURCES6 64    /* per IPv6 membership, mld_max_msf */
 #define LIMIT_MEMBERSHIPS 20 /* per socket, net.ipv4.igmp_max_memberships */
 
 #define DGRAM_RCVBUF_DEFAULT 212992 /* net.core.rmem_default */

@@ -24,13 +24,15 @@ void sock_cursor_free(struct nst_stack *st)
 	st->cursor = NULL;
 }
 
-static struct sock_opts defaults(uint8_t kind)
+static struct sock_opts defaults(uint8_t kind, uint8_t family)
 {
 	bool tcp = kind == SOCK_K_TCP;
 
 	return (struct sock_opts){
 	    .mc_loop = true,
 	    .mc_loop6 = true,
+	    .mc_all = family == 4, /* LINUX: inet6_create() leaves it off */
+	    .mc_all6 = true,
 	    .mc_ttl = 1,
 	    .hops6 = -1,
 	    .mc_hops6 = 1,
@@ -58,7 +60,7 @@ void sock_init(struct nst_sock *s, struct nst_stack *st, uint8_t kind,
 	    .kind = kind,
 	    .family = family,
 	    .proto = proto,
-	    .opt = defaults(kind),
+	    .opt = defaults(kind, family),
 	};
 	s->conn.kind = DEMUX_SOCK;
 	s->next = *head;

@@ -45,7 +45,8 @@ struct sock_opts {
 	bool recvttl, recvtos, pktinfo, recverr, recvorigdst;
 	bool recvhoplimit, recvtclass, recvpktinfo6, recverr6, dontfrag6;
 	bool mc_loop, mc_loop6;
-	uint8_t ttl; /* 0: default (64) */
+	bool mc_all, mc_all6; /* groups that only others have joined, too */
+	uint8_t ttl;          /* 0: default (64) */
 	uint8_t tos, tclass, mc_ttl;
 	int16_t hops6, mc_hops6;     /* -1: default */
 	uint8_t mtu_disc, mtu_disc6; /* IP_PMTUDISC_* values */

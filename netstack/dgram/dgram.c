@@ -225,7 +225,7 @@ static void dgram_free(struct nst_dgram *d)
 {
 	const struct nst_env *env = d->s.st->env;
 
-	nst_release(env, d->members, LIMIT_MEMBERSHIPS * sizeof(*d->members));
+	dgram_members_free(d);
 	dgram_purge_rx(d);
 	dgram_purge_errors(d);
 	nst_release(env, d->cork, sizeof(*d->cork));

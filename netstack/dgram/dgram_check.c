@@ -41,7 +41,8 @@ static bool members_ok(const struct nst_dgram *d)
 	if (d->nmembers > LIMIT_MEMBERSHIPS || (d->nmembers && !d->members))
 		return false;
 	for (uint32_t i = 0; i < d->nmembers; i++)
-		if (!addr_is_mcast(&d->members[i].group))
+		if (!addr_is_mcast(&d->members[i].group) ||
+		    !dgram_filter_check(&d->members[i]))
 			return false;
 	return true;
 }
@@ -79,7 +80,7 @@ static bool raw_list_ok(const struct dgram_layer *l, size_t want)
 bool dgram_layer_check(const struct nst_stack *st, size_t *n)
 {
 	struct nst_sock *const *at = &st->dgrams;
-	size_t raw = 0;
+	size_t raw = 0, picky = 0;
 
 	for (; *at; at = &(*at)->next, ++*n) {
 		const struct nst_sock *s = *at;
@@ -88,6 +89,7 @@ bool dgram_layer_check(const struct nst_stack *st, size_t *n)
 		if (s->kind == SOCK_K_TCP || !sock_in_list(s, st, at) ||
 		    !dgram_check((const struct nst_dgram *)s))
 			return false;
+		picky += dgram_filter_picky((const struct nst_dgram *)s);
 	}
-	return raw_list_ok(st->dgram, raw);
+	return picky == st->dgram->picky && raw_list_ok(st->dgram, raw);
 }

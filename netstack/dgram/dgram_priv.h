@@ -46,10 +46,20 @@ struct dgram_ee {
 	uint8_t bytes[];          /* R from `data` of the message */
 };
 
-/* S */
+/* A source of a list: the bytes of struct nst_addr, of the group's family. */
+struct dgram_source {
+	uint8_t b[16];
+};
+
 struct dgram_member {
-	struct nst_addr group;
-	uint32_t ifindex;
+	struct nst_addr group; /* S */
+	uint32_t ifindex;      /* S */
+	bool include;          /* S hears only whom the list names */
+	/* S It has a list, maybe an empty one: the kind does not change any
+	 * more (LINUX) */
+	bool listed;
+	uint32_t nsources;           /* R */
+	struct dgram_source *source; /* R LIMIT_SOURCES6; NULL: not listed */
 };
 
 /* UDP_CORK: what waits to become one datagram. */
@@ -81,6 +91,7 @@ struct nst_dgram {
 
 struct dgram_layer {
 	struct nst_dgram *raw; /* raw sockets, all protocols */
+	size_t picky;          /* memberships that do not hear everyone */
 };
 
 /* One datagram on its way out. */
@@ -174,11 +185,48 @@ bool dgram_check(const struct nst_dgram *d);
 
 /* ---- dgram_mcast.c ---- */
 void dgram_leave_all(struct nst_dgram *d);
-/* Adds one that was saved. INVAL, NOMEM. */
+/* Frees the memberships without leaving. */
+void dgram_members_free(struct nst_dgram *d);
+/* Adds one that was saved, with the sources of its list. INVAL, NOMEM. */
 NST_MUST_CHECK enum nst_err dgram_restore_member(struct nst_dgram *d,
-						 const struct dgram_member *m);
+						 const struct dgram_member *m,
+						 const void *source,
+						 size_t bytes);
 /* Counts the memberships with the host's. False: the host has them not. */
 NST_MUST_CHECK bool dgram_restore_groups(struct nst_dgram *d);
+
+/* ---- dgram_filter.c ---- */
+void dgram_filter_include(struct nst_dgram *d, struct dgram_member *m,
+			  bool include);
+/* NOBUFS, NOMEM; ADDRNOTAVAIL: is there already. */
+NST_MUST_CHECK enum nst_err dgram_filter_add(struct nst_dgram *d,
+					     struct dgram_member *m,
+					     const struct nst_addr *src);
+/* ADDRNOTAVAIL: is not there. */
+NST_MUST_CHECK enum nst_err dgram_filter_drop(struct nst_dgram *d,
+					      struct dgram_member *m,
+					      const struct nst_addr *src);
+/* Every source is heard again, and the list is gone. */
+void dgram_filter_free(struct nst_dgram *d, struct dgram_member *m);
+/* The list of a membership that was loaded. INVAL, NOMEM. */
+NST_MUST_CHECK enum nst_err dgram_filter_restore(struct nst_dgram *d,
+						 struct dgram_member *m,
+						 const void *source,
+						 size_t bytes);
+bool dgram_filter_check(const struct dgram_member *m);
+/* How many of its memberships do not hear everyone. */
+size_t dgram_filter_picky(const struct nst_dgram *d);
+
+/* A packet's addresses, and what does not depend on who receives it. */
+struct dgram_heard {
+	const struct nst_addr *group, *src; /* group NULL: to no group */
+	uint32_t ifindex;
+	bool by_host; /* does the host listen to that source? */
+};
+struct dgram_heard dgram_heard(const struct nst_stack *st,
+			       const struct nst_addr *dst,
+			       const struct nst_addr *src, uint32_t ifindex);
+bool dgram_hears(const struct nst_dgram *d, const struct dgram_heard *h);
 
 static inline struct nst_dgram *dgram_of(struct nst_sock *s)
 {

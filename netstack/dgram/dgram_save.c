@@ -11,13 +11,23 @@
 
 /* ---- saving ---- */
 
+static Cordon__DgramMember *member_save(struct save_out *o,
+					const struct dgram_member *member)
+{
+	Cordon__DgramMember *m = save_object(o, &save_dgram_member, member);
+
+	if (m)
+		m->source = save_borrow(
+		    member->source, member->nsources * sizeof(*member->source));
+	return m;
+}
+
 static void put_members(const struct nst_dgram *d, struct save_out *o,
 			Cordon__NstDgram *m)
 {
 	m->members = save_memory(o, (d->nmembers + 1) * sizeof(*m->members));
 	for (uint32_t i = 0; m->members && i < d->nmembers; i++)
-		m->members[i] =
-		    save_object(o, &save_dgram_member, &d->members[i]);
+		m->members[i] = member_save(o, &d->members[i]);
 	m->n_members = d->nmembers;
 }
 
@@ -103,14 +113,16 @@ static enum nst_dgram_kind public_kind(uint32_t kind)
 static bool get_members(struct load *l, struct nst_dgram *d,
 			const Cordon__NstDgram *m)
 {
-	struct dgram_member member;
 	enum nst_err e;
 
 	for (size_t i = 0; i < m->n_members; i++) {
+		const ProtobufCBinaryData *list = &m->members[i]->source;
+		struct dgram_member member = {0};
+
 		if (!save_restore(&l->in, &save_dgram_member, m->members[i],
 				  &member))
 			return false;
-		e = dgram_restore_member(d, &member);
+		e = dgram_restore_member(d, &member, list->data, list->len);
 		if (e == NST_E_NOMEM)
 			return save_fail(&l->in, e, "no memory");
 		if (e)

@@ -51,6 +51,8 @@ static bool takes(const struct nst_dgram *d, const struct nst_pkt *pkt,
 bool raw_in(struct nst_stack *st, const struct nst_pkt *pkt,
 	    const struct ip_in *in)
 {
+	struct dgram_heard heard =
+	    dgram_heard(st, &in->dst, &in->src, in->ifindex);
 	struct nst_dgram_in meta = dgram_meta(st, pkt, in);
 	struct nst_dgram *d = st->dgram->raw, *next;
 	bool taken = false;
@@ -59,7 +61,7 @@ bool raw_in(struct nst_stack *st, const struct nst_pkt *pkt,
 		uint32_t prefix = d->s.family == 4 ? in->hdr_bytes : 0;
 
 		next = d->raw_next;
-		if (!takes(d, pkt, in))
+		if (!takes(d, pkt, in) || !dgram_hears(d, &heard))
 			continue;
 		taken = true;
 		if (csum_ok(d, pkt, in) && prefix <= pkt->off &&

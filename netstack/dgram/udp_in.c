@@ -24,6 +24,7 @@ static void give(struct nst_dgram *d, const struct nst_pkt *pkt,
 struct flood {
 	const struct nst_pkt *pkt;
 	const struct nst_dgram_in *in;
+	struct dgram_heard heard;
 	bool taken;
 };
 
@@ -42,12 +43,11 @@ static bool takes(const struct nst_sock *s, const struct nst_dgram_in *in)
 		s->remote.port == in->src.port);
 }
 
-/* LINUX: IP_MULTICAST_ALL is on: membership of the host is enough. */
 static void flood_one(struct nst_sock *s, void *arg)
 {
 	struct flood *f = arg;
 
-	if (!takes(s, f->in))
+	if (!takes(s, f->in) || !dgram_hears(dgram_of(s), &f->heard))
 		return;
 	f->taken = true;
 	give(dgram_of(s), f->pkt, f->in);
@@ -56,7 +56,10 @@ static void flood_one(struct nst_sock *s, void *arg)
 static void deliver_many(struct nst_stack *st, const struct nst_pkt *pkt,
 			 const struct nst_dgram_in *in)
 {
-	struct flood f = {pkt, in, false};
+	struct flood f = {.pkt = pkt,
+			  .in = in,
+			  .heard = dgram_heard(st, &in->dst.addr, &in->src.addr,
+					       in->ifindex)};
 
 	ports_each(st->ports, SOCK_K_UDP, in->dst.port, flood_one, &f);
 	if (!f.taken)

@@ -87,6 +87,8 @@ int opt_get_mc_if(struct sock *s, struct opt_io *io);
 int opt_set_membership(struct sock *s, struct opt_io *io);
 int opt_set_membership6(struct sock *s, struct opt_io *io);
 int opt_set_group(struct sock *s, struct opt_io *io);
+int opt_set_source(struct sock *s, struct opt_io *io);
+int opt_set_group_source(struct sock *s, struct opt_io *io);
 int opt_set_icmp_filter(struct sock *s, struct opt_io *io);
 int opt_get_icmp_filter(struct sock *s, struct opt_io *io);
 /* sys_tcp_info.c */

@@ -216,6 +216,94 @@ int opt_set_group(struct sock *s, struct opt_io *io)
 	return change6(s, join, &in6.sin6_addr, g.gr_interface);
 }
 
+/* ---- source filters ---- */
+
+/* What an option of either interface asks for. LINUX: MCAST_BLOCK_SOURCE and
+ * its like have one number at both levels, apart from IP_BLOCK_SOURCE's. */
+static void source_kind(int name, struct nst_mc_source *q)
+{
+	q->include = name == IP_ADD_SOURCE_MEMBERSHIP ||
+		     name == IP_DROP_SOURCE_MEMBERSHIP ||
+		     name == MCAST_JOIN_SOURCE_GROUP ||
+		     name == MCAST_LEAVE_SOURCE_GROUP;
+	q->add = name == IP_ADD_SOURCE_MEMBERSHIP || name == IP_BLOCK_SOURCE ||
+		 name == MCAST_JOIN_SOURCE_GROUP || name == MCAST_BLOCK_SOURCE;
+}
+
+static int change_source(struct sock *s, struct opt_io *io,
+			 struct nst_mc_source *q)
+{
+	/* DEVIATION: a TCP socket has no groups at all (LINUX: these options
+	 * forget to refuse). */
+	if (!s->dgram)
+		return -EPROTO;
+	if (q->ifindex != 0 && !nic_exists(s, q->ifindex))
+		return -ENODEV;
+	source_kind(io->o->name, q);
+	return -errno_of(nst_dgram_source(s->dgram, q, sandbox_now(s->sb)));
+}
+
+int opt_set_source(struct sock *s, struct opt_io *io)
+{
+	struct nst_mc_source q = {.group.family = 4, .source.family = 4};
+	struct ip_mreq_source m;
+
+	if (io->len != sizeof(m))
+		return -EINVAL;
+	memcpy(&m, io->v, sizeof(m));
+	if (!IN_MULTICAST(ntohl(m.imr_multiaddr.s_addr)))
+		return -EINVAL;
+	if (m.imr_interface.s_addr != INADDR_ANY) {
+		q.ifindex = nic_of_addr(s, m.imr_interface);
+		if (q.ifindex == 0)
+			return -ENODEV;
+	}
+	memcpy(q.group.b, &m.imr_multiaddr, 4);
+	memcpy(q.source.b, &m.imr_sourceaddr, 4);
+	return change_source(s, io, &q);
+}
+
+/* Of family; false: it is of another. */
+static bool get_addr(const struct sockaddr_storage *ss, int family,
+		     struct nst_addr *a)
+{
+	struct sockaddr_in6 six;
+	struct sockaddr_in four;
+
+	if (ss->ss_family != family)
+		return false;
+	if (family == AF_INET) {
+		memcpy(&four, ss, sizeof(four));
+		a->family = 4;
+		memcpy(a->b, &four.sin_addr, 4);
+	} else {
+		memcpy(&six, ss, sizeof(six));
+		a->family = 6;
+		memcpy(a->b, &six.sin6_addr, 16);
+	}
+	return true;
+}
+
+/* MCAST_*_SOURCE* at either level (RFC 3678 5.1). */
+int opt_set_group_source(struct sock *s, struct opt_io *io)
+{
+	int family = io->o->level == SOL_IP ? AF_INET : AF_INET6;
+	struct nst_mc_source q = {0};
+	struct group_source_req g;
+
+	if (io->len < sizeof(g))
+		return -EINVAL;
+	memcpy(&g, io->v, sizeof(g));
+	if (!get_addr(&g.gsr_group, family, &q.group) ||
+	    !get_addr(&g.gsr_source, family, &q.source))
+		return -EADDRNOTAVAIL;
+	q.ifindex = g.gsr_interface;
+	if (family == AF_INET6 && q.group.b[0] == 0xff &&
+	    (q.group.b[1] & 15) == 2)
+		q.group.scope = q.ifindex;
+	return change_source(s, io, &q);
+}
+
 /* ---- ICMP_FILTER, ICMP6_FILTER ---- */
 
 /* Bytes of the filter; 0: not this kind of socket. */

@@ -69,6 +69,78 @@ Test(mcast, no_more_than_the_limit)
 	kit_drop_out(&k);
 }
 
+static enum nst_err source(struct nst_dgram *d, const char *group,
+			   const char *from, bool include, bool add)
+{
+	struct nst_mc_source q = {.group = test_addr(group),
+				  .source = test_addr(from),
+				  .include = include,
+				  .add = add};
+
+	return nst_dgram_source(d, &q, k.now);
+}
+
+Test(mcast, sources_listed)
+{
+	struct nst_dgram *d = kit_bound(&k, "0.0.0.0", 9, NULL);
+
+	cr_assert_eq(source(d, "10.0.2.2", "10.0.2.2", true, true),
+		     NST_E_INVAL);
+	cr_assert_eq(source(d, "ff05::7", "fd00::2", true, true),
+		     NST_E_AFNOSUPPORT);
+	cr_assert_eq(source(d, "224.1.2.3", "fd00::2", true, true),
+		     NST_E_ADDRNOTAVAIL);
+	cr_assert_eq(source(d, "224.1.2.3", "10.0.2.2", true, false),
+		     NST_E_INVAL);
+	cr_assert_eq(source(d, "224.1.2.3", "10.0.2.3", true, true), NST_OK);
+	group_in("224.1.2.3", 9);
+	cr_assert_eq(nst_dgram_queued(d), 0);
+	cr_assert_eq(nst_counters(k.st)->UdpIgnoredMulti, 1);
+	cr_assert_eq(source(d, "224.1.2.3", "10.0.2.2", true, true), NST_OK);
+	cr_assert_eq(source(d, "224.1.2.3", "10.0.2.2", true, true),
+		     NST_E_ADDRNOTAVAIL);
+	group_in("224.1.2.3", 9);
+	cr_assert_eq(nst_dgram_queued(d), 1);
+	cr_assert_eq(source(d, "224.1.2.3", "10.0.2.2", false, true),
+		     NST_E_INVAL);
+	nst_dgram_close(d, k.now);
+	cr_assert(nst_stack_check(k.st));
+	kit_drop_out(&k);
+}
+
+Test(mcast, sources_of_ipv6)
+{
+	struct nst_dgram *d = kit_bound(&k, "::", 9, NULL);
+
+	cr_assert_eq(source(d, "ff05::7", "fd00::2", true, true), NST_OK);
+	group_in("ff05::7", 9);
+	cr_assert_eq(nst_dgram_queued(d), 1);
+	cr_assert_eq(source(d, "ff05::7", "fd00::2", true, false), NST_OK);
+	group_in("ff05::7", 9);
+	cr_assert_eq(nst_dgram_queued(d), 1);
+	cr_assert_eq(source(d, "ff05::7", "fd00::2", false, true), NST_E_INVAL);
+	nst_dgram_close(d, k.now);
+	kit_drop_out(&k);
+}
+
+/* LINUX: inet6_create() */
+Test(mcast, an_ipv6_socket_hears_groups_of_ipv4_it_has_joined)
+{
+	struct nst_addr g = test_addr("224.1.2.3");
+	struct nst_dgram *six = kit_bound(&k, "::", 9, NULL);
+	struct nst_dgram *four = kit_udp(&k, 4, NULL);
+
+	cr_assert_eq(nst_dgram_join(four, &g, KIT_IF, k.now), NST_OK);
+	group_in("224.1.2.3", 9);
+	cr_assert_eq(nst_dgram_queued(six), 0);
+	cr_assert_eq(nst_dgram_join(six, &g, KIT_IF, k.now), NST_OK);
+	group_in("224.1.2.3", 9);
+	cr_assert_eq(nst_dgram_queued(six), 1);
+	nst_dgram_close(six, k.now);
+	nst_dgram_close(four, k.now);
+	kit_drop_out(&k);
+}
+
 Test(mcast, every_matching_socket_gets_a_copy)
 {
 	struct nst_addr g = test_addr("224.1.2.3");

@@ -328,6 +328,19 @@ void sw_join(struct sw *w, size_t i, const char *group, uint32_t ifindex)
 	event(w);
 }
 
+void sw_source(struct sw *w, size_t i, const char *group, const char *source,
+	       uint32_t ifindex, bool include, bool add)
+{
+	struct nst_mc_source q = {.group = test_addr(group),
+				  .source = test_addr(source),
+				  .ifindex = ifindex,
+				  .include = include,
+				  .add = add};
+
+	cr_assert_eq(nst_dgram_source(w->d[i], &q, w->now), NST_OK);
+	event(w);
+}
+
 void sw_leave(struct sw *w, size_t i, const char *group, uint32_t ifindex)
 {
 	struct nst_addr g = test_addr(group);

@@ -64,6 +64,8 @@ void sw_bind(struct sw *w, size_t i, const char *addr, uint16_t port);
 void sw_connect(struct sw *w, size_t i, const char *addr, uint16_t port);
 void sw_set(struct sw *w, size_t i, enum nst_opt opt, int64_t v);
 void sw_join(struct sw *w, size_t i, const char *group, uint32_t ifindex);
+void sw_source(struct sw *w, size_t i, const char *group, const char *source,
+	       uint32_t ifindex, bool include, bool add);
 void sw_leave(struct sw *w, size_t i, const char *group, uint32_t ifindex);
 /* n bytes to addr (NULL: the peer); the answer is written down. */
 enum nst_err sw_send(struct sw *w, size_t i, const char *addr, uint16_t port,

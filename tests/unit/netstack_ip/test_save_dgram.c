@@ -126,3 +126,49 @@ Test(save_dgram, members)
 {
 	sw_run(members);
 }
+
+/* From .9 and .10 to the group. */
+static void group_in(struct sw *w)
+{
+	uint8_t b[128];
+
+	sw_in(w, TUN, b,
+	      mk_udp(b, "10.1.0.9", "239.9.9.9", 5, 3000, "hello", 5));
+	sw_in(w, TUN, b,
+	      mk_udp(b, "10.1.0.10", "239.9.9.9", 5, 3000, "hello", 5));
+}
+
+/* Socket 0 includes, 1 excludes, 2 is no member, 3 hears its own groups. */
+static void sources(struct sw *w)
+{
+	for (size_t i = 0; i < 4; i++) {
+		sw_sock(w, i, NST_DGRAM_UDP, 4, 0);
+		sw_set(w, i, NST_SO_REUSEADDR, 1);
+		sw_bind(w, i, "0.0.0.0", 3000);
+	}
+	sw_set(w, 3, NST_IP_MULTICAST_ALL, 0);
+	sw_source(w, 0, "239.9.9.9", "10.1.0.9", TUN, true, true);
+	group_in(w);
+	cr_assert_eq(nst_dgram_queued(w->d[0]), 1);
+	cr_assert_eq(nst_dgram_queued(w->d[2]), 1);
+	sw_source(w, 0, "239.9.9.9", "10.1.0.10", TUN, true, true);
+	sw_join(w, 1, "239.9.9.9", TUN);
+	sw_source(w, 1, "239.9.9.9", "10.1.0.9", TUN, false, true);
+	group_in(w);
+	cr_assert_eq(nst_dgram_queued(w->d[0]), 3);
+	cr_assert_eq(nst_dgram_queued(w->d[1]), 2);
+	cr_assert_eq(nst_dgram_queued(w->d[2]), 3);
+	/* An empty list keeps its kind. */
+	sw_source(w, 1, "239.9.9.9", "10.1.0.9", TUN, false, false);
+	sw_source(w, 0, "239.9.9.9", "10.1.0.10", TUN, true, false);
+	sw_source(w, 0, "239.9.9.9", "10.1.0.9", TUN, true, false);
+	group_in(w);
+	cr_assert_eq(nst_dgram_queued(w->d[0]), 5);
+	cr_assert_eq(nst_dgram_queued(w->d[1]), 4);
+	cr_assert_eq(nst_dgram_queued(w->d[3]), 0);
+}
+
+Test(save_dgram, sources)
+{
+	sw_run(sources);
+}

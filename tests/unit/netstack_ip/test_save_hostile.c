@@ -26,6 +26,7 @@ static struct sw *full(void)
 	sw_send(w, 1, "fd00::1", 1001, 30);
 	sw_send(w, 1, "fd00::77", 9, 20);
 	sw_join(w, 1, "ff05::7", ETH);
+	sw_source(w, 1, "ff05::7", "fd00::77", ETH, false, true);
 	sw_set(w, 1, NST_UDP_CORK, 1);
 	sw_send(w, 1, "fd00::77", 9, 20);
 	sw_sock(w, 2, NST_DGRAM_RAW, 4, 89);
