@@ -529,6 +529,8 @@ static void scene_datagrams(void)
 {
 	struct nst_addr group = test_addr("239.1.2.3");
 	struct nst_addr group6 = test_addr("ff15::7");
+	struct nst_mc_source not_him = {
+	    .group = group, .source = test_addr(FUZZ_PEER4), .add = true};
 	struct nst_dgram *u, *v, *u6;
 
 	open_pair(NST_LINK_IP);
@@ -537,7 +539,9 @@ static void scene_datagrams(void)
 	u6 = datagram(&w.a, NST_DGRAM_UDP, 17, FUZZ_LOCAL6, 53);
 	datagram(&w.a, NST_DGRAM_RAW, 1, FUZZ_LOCAL4, 0);
 	datagram(&w.a, NST_DGRAM_PING, 1, FUZZ_LOCAL4, 7);
+	not_him.ifindex = w.a.ifindex;
 	must(nst_dgram_join(u, &group, w.a.ifindex, w.now));
+	must(nst_dgram_source(u, &not_him, w.now));
 	must(nst_dgram_join(u6, &group6, w.a.ifindex, w.now));
 	must(nst_sock_set(nst_dgram_sock(u), NST_IP_RECVERR, 1, w.now));
 	send_to(u, FUZZ_PEER4, 53, 30);
