@@ -55,9 +55,7 @@ struct dgram_member {
 	struct nst_addr group; /* S */
 	uint32_t ifindex;      /* S */
 	bool include;          /* S hears only whom the list names */
-	/* S It has a list, maybe an empty one: the kind does not change any
-	 * more (LINUX) */
-	bool listed;
+	bool listed; /* S LINUX: with a list, if empty, the kind is settled */
 	uint32_t nsources;           /* R */
 	struct dgram_source *source; /* R LIMIT_SOURCES6; NULL: not listed */
 };
