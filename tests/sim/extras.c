@@ -229,10 +229,23 @@ static void talk(struct testenv *r, struct sim_conf *s, struct sim_talk_conf *t)
 	t->deaf = t->deaf && !t->group;
 }
 
+static void ether(uint64_t seed, struct sim_conf *s)
+{
+	static const uint32_t answer_us[] = {2, 200, 5000, 300000, 1500000};
+	struct testenv r;
+
+	testenv_init(&r, (seed + SALT) * 0xaef17502108ef2d9u);
+	s->ether = one_in(&r, 4);
+	s->ether_answer = (nst_time)answer_us[below(&r, 5)] * NST_US;
+	if (s->ether && one_in(&r, 2))
+		s->ether_query = (nst_time)(1 + below(&r, 60)) * NST_SEC;
+}
+
 void sim_extras(uint64_t seed, struct sim_conf *s)
 {
 	struct testenv r;
 
+	ether(seed, s);
 	testenv_init(&r, (seed + SALT) * 0x9fb21c651e98df25u);
 	if (one_in(&r, 4))
 		return;

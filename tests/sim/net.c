@@ -120,6 +120,10 @@ static void host_in(struct sim_host *h, struct nst_pkt *pkt)
 {
 	note_in(h, pkt);
 	trace_packet(h, false, pkt);
+	if (h->answers)
+		pkt = ether_in(h, pkt);
+	if (!pkt)
+		return;
 	if (batch_of(h)) {
 		batch_add(h, pkt, batch_of(h));
 		return;
@@ -168,8 +172,10 @@ static void transmit(void *link, struct nst_pkt *pkt)
 {
 	struct sim_host *h = link;
 
-	trace_packet(h, true, pkt);
 	tape_packet(h, pkt);
+	if (h->answers && !ether_out(h, pkt))
+		return;
+	trace_packet(h, true, pkt);
 	note_out(h, pkt);
 	hop_in(h->out, pkt);
 }
@@ -333,10 +339,14 @@ static bool host_init(struct sim *s, uint32_t i)
 	h->te.on_event = app_event;
 	h->batch_tail = &h->batch;
 	h->batch_at = NST_NEVER;
+	if (s->conf.ether) {
+		nic.kind = NST_LINK_ETHER;
+		ether_mac(h, nic.mac);
+	}
 	if (!i && forwards(s))
 		nic.caps |= NST_CAP_ANYCAST_IN | NST_CAP_SPOOF;
 	return !netem_new(&s->net.env, &late, 0, s->now, &h->noticed) &&
-	       !nst_stack_new(&h->te.env, s->now, &h->st) &&
+	       ether_init(h) && !nst_stack_new(&h->te.env, s->now, &h->st) &&
 	       !nst_nic_add(h->st, &nic, &ifindex) && host_addr(h) &&
 	       host_options(h);
 }
@@ -372,6 +382,7 @@ void net_fini(struct sim *s)
 	}
 	for (uint32_t i = 0; i < s->nhosts; i++) {
 		netem_free(s->host[i].noticed);
+		netem_free(s->host[i].answers);
 		batch_free(&s->host[i]);
 	}
 	for (uint32_t i = 0; i < s->nhosts; i++)
@@ -398,6 +409,9 @@ nst_time net_next(const struct sim *s)
 		t = min_time(t, nst_next_deadline(s->host[i].st));
 		t = min_time(t, netem_next(s->host[i].noticed));
 		t = min_time(t, s->host[i].batch_at);
+		t = min_time(t, s->host[i].query_at);
+		if (s->host[i].answers)
+			t = min_time(t, netem_next(s->host[i].answers));
 	}
 	for (uint32_t i = 0; i < s->conf.nclients; i++) {
 		t = min_time(t, hop_next(&s->up[i]));
@@ -426,6 +440,11 @@ static void host_run(struct sim_host *h)
 
 	while ((pkt = netem_out(h->noticed, h->sim->now)))
 		host_in(h, pkt);
+	ether_run(h);
+	while (h->answers && (pkt = netem_out(h->answers, h->sim->now))) {
+		nst_nic_in(h->st, SIM_IF, pkt, h->sim->now);
+		net_check(h, SIM_PACKET);
+	}
 	if (h->batch_at <= h->sim->now)
 		batch_run(h);
 	if (nst_next_deadline(h->st) > h->sim->now)

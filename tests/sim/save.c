@@ -248,6 +248,8 @@ static void links_reborn(struct sim *s)
 	}
 	for (uint32_t i = 0; i < s->nhosts; i++)
 		netem_reborn(s, &s->host[i].noticed);
+	for (uint32_t i = 0; s->conf.ether && i < s->nhosts; i++)
+		netem_reborn(s, &s->host[i].answers);
 }
 
 /* ---- when ---- */

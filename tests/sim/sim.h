@@ -144,6 +144,10 @@ struct sim_conf {
 	uint64_t seed;
 	uint8_t family; /* 4 or 6 */
 	uint32_t mtu, caps;
+	/* Hosts are on Ethernet; how long their router takes to answer, and
+	 * how often it asks for groups (0: never). */
+	bool ether;
+	nst_time ether_answer, ether_query;
 	uint32_t nclients;
 	struct sim_host_conf host[2];
 	struct netem_conf forward, backward;

@@ -24,6 +24,8 @@ struct sim_host {
 	struct nst_stack *st;
 	struct sim_hop *out;   /* where its packets go */
 	struct netem *noticed; /* ICMP on its way back to it */
+	struct netem *answers; /* of its router; NULL: no Ethernet */
+	nst_time query_at;     /* the router asks for groups */
 	uint64_t events;
 	uint64_t told; /* digest of events that programs were told */
 	/* What came since the last batch, and when the next one is. */
@@ -157,6 +159,16 @@ extern const struct nst_link_ops net_ops; /* of hosts' interfaces */
 void net_hop_told(struct sim_hop *hop);
 /* The text's address, or one behind the server. */
 struct nst_addr net_addr(const struct sim *s, uint32_t host, bool behind);
+
+/* ---- ether.c: a router on each host's Ethernet ---- */
+bool ether_init(struct sim_host *h);
+void ether_mac(const struct sim_host *h, uint8_t mac[6]);
+/* A frame of the host's. True: pkt is a packet now, and goes on; else it was
+ * for the router, and is gone. */
+bool ether_out(struct sim_host *h, struct nst_pkt *pkt);
+/* A frame for the host of a packet; takes pkt. NULL: no memory. */
+struct nst_pkt *ether_in(struct sim_host *h, struct nst_pkt *pkt);
+void ether_run(struct sim_host *h); /* what is due at query_at */
 
 /* ---- wake.c: when programs run ---- */
 /* e runs at t; if it waits already, at the earlier of both. */
