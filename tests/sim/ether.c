@@ -45,26 +45,24 @@ bool ether_init(struct sim_host *h)
 
 /* ---- what the router says ---- */
 
-static uint8_t *header(const struct sim_host *h, uint8_t *p,
-		       const uint8_t *group, uint16_t type)
+/* A frame for the host, or for a group; *p: behind its header. */
+static struct nst_pkt *frame(const struct sim_host *h, const uint8_t *group,
+			     uint16_t type, uint32_t bytes, uint8_t **p)
 {
+	struct nst_pkt *pkt =
+	    nst_pkt_new(&h->sim->net.env, 0, ETH_HDR_BYTES + bytes);
 	struct eth_repr e = {.type = type};
 
+	if (!pkt)
+		return NULL;
 	ether_mac(h, e.dst);
 	if (group)
 		memcpy(e.dst, group, 6);
 	memcpy(e.src, router_mac, 6);
-	eth_emit(&e, p);
-	return p + ETH_HDR_BYTES;
-}
-
-static struct nst_pkt *frame(const struct sim_host *h, uint32_t bytes,
-			     uint8_t **p)
-{
-	struct nst_pkt *pkt =
-	    nst_pkt_new(&h->sim->net.env, 0, ETH_HDR_BYTES + bytes);
-
-	*p = pkt ? nst_pkt_put(pkt, ETH_HDR_BYTES + bytes) : NULL;
+	*p = nst_pkt_put(pkt, ETH_HDR_BYTES + bytes);
+	eth_emit(&e, *p);
+	memset(*p + ETH_HDR_BYTES, 0, bytes);
+	*p += ETH_HDR_BYTES;
 	return pkt;
 }
 
@@ -85,10 +83,10 @@ static void answer_arp(struct sim_host *h, const uint8_t *arp, uint32_t bytes)
 	r.tpa = q.spa;
 	memcpy(r.sha, router_mac, 6);
 	ether_mac(h, r.tha);
-	pkt = frame(h, ARP_BYTES, &p);
+	pkt = frame(h, NULL, ETH_TYPE_ARP, ARP_BYTES, &p);
 	if (!pkt)
 		return;
-	arp_emit(&r, header(h, p, NULL, ETH_TYPE_ARP));
+	arp_emit(&r, p);
 	say(h, pkt);
 }
 
@@ -117,13 +115,11 @@ static void answer_nd(struct sim_host *h, const uint8_t *ns, uint32_t bytes)
 	memcpy(r.src.b, ns + IP6_HDR_BYTES + 8, 16); /* the target */
 	r.dst = q.src;
 	r.payload_bytes = ND_NA_BYTES;
-	pkt = frame(h, IP6_HDR_BYTES + ND_NA_BYTES, &p);
+	pkt = frame(h, NULL, ETH_TYPE_IP6, IP6_HDR_BYTES + ND_NA_BYTES, &p);
 	if (!pkt)
 		return;
-	p = header(h, p, NULL, ETH_TYPE_IP6);
 	ip6_emit(&r, p);
 	p += IP6_HDR_BYTES;
-	memset(p, 0, ND_NA_BYTES);
 	p[0] = ICMP6_NA;
 	p[4] = 0x60; /* solicited, override */
 	memcpy(p + 8, r.src.b, 16);
@@ -146,14 +142,13 @@ static void query_mld(struct sim_host *h)
 	r.src = test_addr("fe80::1");
 	r.dst = test_addr("ff02::1");
 	r.payload_bytes = HOP_BY_HOP_BYTES + MLD_BYTES;
-	pkt = frame(h, IP6_HDR_BYTES + r.payload_bytes, &p);
+	pkt = frame(h, all_nodes, ETH_TYPE_IP6, IP6_HDR_BYTES + r.payload_bytes,
+		    &p);
 	if (!pkt)
 		return;
-	p = header(h, p, all_nodes, ETH_TYPE_IP6);
 	ip6_emit(&r, p);
 	memcpy(p + IP6_HDR_BYTES, alert, HOP_BY_HOP_BYTES);
 	p += IP6_HDR_BYTES + HOP_BY_HOP_BYTES;
-	memset(p, 0, MLD_BYTES);
 	p[0] = ICMP6_MLD_QUERY;
 	wire_put16(p + 4, QUERY_WAIT * 1000);
 	icmp6_sum(&r, p, MLD_BYTES);
@@ -171,13 +166,11 @@ static void query_igmp(struct sim_host *h)
 	r.src = test_addr("10.0.0.254");
 	r.dst = test_addr("224.0.0.1");
 	r.total_bytes = IP4_HDR_BYTES + IGMP_BYTES;
-	pkt = frame(h, r.total_bytes, &p);
+	pkt = frame(h, all_hosts, ETH_TYPE_IP4, r.total_bytes, &p);
 	if (!pkt)
 		return;
-	p = header(h, p, all_hosts, ETH_TYPE_IP4);
 	ip4_emit(&r, p);
 	p += IP4_HDR_BYTES;
-	memset(p, 0, IGMP_BYTES);
 	p[0] = 0x11;
 	p[1] = QUERY_WAIT * 10;
 	wire_put_csum(p + 2, nst_csum_add(0, p, IGMP_BYTES));
