@@ -17,7 +17,6 @@ struct look {
 	struct sock *s;
 	bool wanted;     /* the guest's end is still to be looked at */
 	bool sure;       /* something is in it */
-	bool waits;      /* it has not been accepted */
 	unsigned queued; /* of a listener: how many do */
 };
 
@@ -212,8 +211,6 @@ static void want(struct look *l)
 		(void)ioctl(l->s->send_fd, SIOCOUTQ, &queued);
 	l->sure = queued > 0;
 	l->wanted = l->sure || l->s->send_fd < 0;
-	l->waits = !l->s->cookie && l->s->send_fd >= 0 &&
-		   backing_peer_waits(l->s->sb, l->s->send_fd);
 }
 
 static void want_datagrams(struct collect *c, struct look *l)
@@ -223,20 +220,35 @@ static void want_datagrams(struct collect *c, struct look *l)
 		give_kept(c, l->s);
 }
 
-/* All of a queue, if something is in one of them. */
-static void want_queue(struct collect *c, struct look *l)
+/* NULL: its guest end is in no queue. */
+static struct look *queue_of(struct collect *c, const struct sock *s)
 {
+	struct sock *l = sock_by_id(c->sb, s->parent);
+
+	if (!l || !is_listener(l) || s->cookie || s->send_fd < 0 ||
+	    !backing_peer_waits(c->sb, s->send_fd))
+		return NULL;
+	return look_of(c, l);
+}
+
+/* All of the queues in which something is that was found nowhere else. */
+static bool want_queues(struct collect *c)
+{
+	struct look *l;
 	bool any = false;
 
 	for (size_t i = 0; i < c->n; i++) {
-		const struct look *child = &c->v[i];
-
-		if (!child->waits || child->s->parent != l->s->id)
-			continue;
-		l->queued++;
-		any |= child->sure;
+		l = c->v[i].sure && c->v[i].wanted ? queue_of(c, c->v[i].s)
+						   : NULL;
+		if (l)
+			any = l->wanted = true;
 	}
-	l->wanted = any;
+	for (size_t i = 0; i < c->n && any; i++) {
+		l = queue_of(c, c->v[i].s);
+		if (l)
+			l->queued++;
+	}
+	return any;
 }
 
 /* ---- all ---- */
@@ -255,6 +267,15 @@ static int list_all(struct collect *c)
 	return 0;
 }
 
+static int scan(struct collect *c)
+{
+	int rc = guest_fd_scan(c->sb, look_at, c, NULL, NULL);
+
+	if (rc >= 0)
+		close(rc);
+	return c->err ? c->err : rc == -EMFILE ? rc : 0;
+}
+
 /* Without one to look at there is no search. */
 static int to_guests(struct collect *c)
 {
@@ -268,15 +289,8 @@ static int to_guests(struct collect *c)
 			want(&c->v[i]);
 		any |= c->v[i].wanted;
 	}
-	if (!any)
-		return 0;
-	for (size_t i = 0; i < c->n; i++)
-		if (is_listener(c->v[i].s))
-			want_queue(c, &c->v[i]);
-	rc = guest_fd_scan(c->sb, look_at, c, NULL, NULL);
-	if (rc >= 0)
-		close(rc);
-	return c->err ? c->err : rc == -EMFILE ? rc : 0;
+	rc = any ? scan(c) : 0;
+	return !rc && any && want_queues(c) ? scan(c) : rc;
 }
 
 int sock_unread_each(struct sandbox *sb,
