@@ -38,7 +38,7 @@ static uint32_t find_source(const struct dgram_member *m,
 	if (m->group.family != src->family)
 		return m->nsources;
 	while (i < m->nsources &&
-	       memcmp(m->source[i].b, src->b, addr_bytes(src)))
+	       memcmp(m->source[i].b, src->b, addr_bytes(src)) != 0)
 		i++;
 	return i;
 }
